@@ -1,0 +1,16 @@
+/*!
+The host: everything between a config file and a trained adapter that is not a plugin.
+*/
+
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod plan;
+pub mod plugins;
+pub mod runs;
+pub mod services;
+pub mod tokenizer;
+pub mod training;
+
+pub use error::{Error, Kind, Result};

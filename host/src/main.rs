@@ -1,0 +1,2 @@
+//! The `tinsmith` binary.
+fn main() {}

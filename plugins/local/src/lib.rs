@@ -1,0 +1,1 @@
+//! tinsmith's local trainer: LoRA and full-parameter training on the CPU.

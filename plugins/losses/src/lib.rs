@@ -1,0 +1,1 @@
+//! tinsmith's losses, with the Tinker API's math and defaults.
