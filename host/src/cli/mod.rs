@@ -1,1 +1,56 @@
-//! (being built)
+//! The commands: one file each, with a `run` that does what its arguments say.
+
+pub mod args;
+mod completions;
+mod config;
+mod data;
+mod download;
+mod plugins;
+mod render;
+mod sample;
+mod status;
+mod train;
+pub mod ui;
+mod upload;
+
+pub use args::Cli;
+pub use ui::{Style, Ui, Verbosity};
+
+use crate::{Result, env};
+use args::{Command, OutputArgs};
+use std::path::PathBuf;
+
+/// Folder of runs and adapters where nothing names another one, below the current folder.
+pub const DEFAULT_OUTPUT: &str = "models/adapters/tinker";
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever the command could not do; [`crate::Error::kind`] is the exit code.
+pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
+    match &cli.command {
+        Command::Train(args) => train::run(args, ui),
+        Command::Upload(args) => upload::run(args, ui),
+        Command::Status(args) => status::run(args, ui),
+        Command::Download(args) => download::run(args, ui),
+        Command::Render(args) => render::run(args, ui),
+        Command::Data(command) => data::run(command, ui),
+        Command::Sample(args) => sample::run(args, ui),
+        Command::Plugins(command) => plugins::run(command, ui),
+        Command::Config(command) => config::run(command, ui),
+        Command::Completions(args) => completions::run(args, ui),
+    }
+}
+
+impl OutputArgs {
+    /// The folder of runs: `--output`, then `TINSMITH_OUTPUT`, then the config's `output` (already
+    /// resolved against the config's folder), then [`DEFAULT_OUTPUT`].
+    #[must_use]
+    pub fn dir(&self, from_config: Option<PathBuf>) -> PathBuf {
+        self.output
+            .clone()
+            .or_else(env::output)
+            .or(from_config)
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_OUTPUT))
+    }
+}
