@@ -195,11 +195,22 @@ impl std::error::Error for Error {}
 
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
-        let kind = match e.kind() {
-            std::io::ErrorKind::NotFound => ErrorKind::NOT_FOUND,
-            _ => ErrorKind::IO,
+        // An error that crossed the boundary inside a reader or an upload comes back as it was.
+        if let Some(inner) = e.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            return inner.clone();
+        }
+        let error = match e.kind() {
+            std::io::ErrorKind::NotFound => Self::not_found(e.to_string()),
+            _ => Self::new(ErrorKind::IO, e.to_string()),
         };
-        Self::new(kind, e.to_string())
+        match e.kind() {
+            std::io::ErrorKind::StorageFull => error.with_hint("free some space, then run again"),
+            std::io::ErrorKind::PermissionDenied => {
+                error.with_hint("check the permissions of the file and its folder")
+            }
+            std::io::ErrorKind::ReadOnlyFilesystem => error.with_hint("choose a writable folder"),
+            _ => error,
+        }
     }
 }
 
@@ -227,5 +238,11 @@ mod tests {
     fn missing_files_are_not_found() {
         let e: Error = std::io::Error::from(std::io::ErrorKind::NotFound).into();
         assert_eq!(e.kind(), ErrorKind::NOT_FOUND);
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_not_wrapped_twice() {
+        let e = Error::not_found("no such key").at("a/b");
+        assert_eq!(Error::from(std::io::Error::other(e.clone())), e);
     }
 }

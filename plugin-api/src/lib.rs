@@ -24,6 +24,7 @@ mod batch;
 mod error;
 mod examples;
 mod export;
+mod failpoint;
 mod handles;
 mod loss;
 mod record;
@@ -43,7 +44,8 @@ pub use loss::{Loss, LossBatch, LossInputs, LossScope, LossValue, RemoteLoss};
 pub use record::Record;
 pub use renderer::{DatasetRenderer, Parsed, Stop, Termination};
 pub use services::{
-    AddedToken, HostServices, Level, Secret, Services, Special, StreamDecoder, TokenizerInfo,
+    AddedToken, Encoded, HostServices, Level, Secret, Services, Special, StreamDecoder,
+    TokenizerInfo,
 };
 pub use storage::{StorageBackend, Upload};
 pub use ticket::{Done, DoneSink, Ticket, TicketState, ticket};
@@ -59,5 +61,7 @@ pub const API_VERSION: &str = env!("CARGO_PKG_VERSION");
 #[doc(hidden)]
 pub mod __private {
     //! What `plugin!` expands to. Not for use by hand.
-    pub use {abi_stable, inventory, schemars, serde, serde_json};
+    pub use crate::export::default_id;
+    pub use crate::failpoint::pass as failpoint;
+    pub use {inventory, schemars, serde, serde_json};
 }

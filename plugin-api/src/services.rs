@@ -53,6 +53,9 @@ pub struct AddedToken {
     pub special: bool,
 }
 
+/// Tokens, and the byte range of the text that each covers.
+pub type Encoded = (Vec<i32>, Vec<(u32, u32)>);
+
 /// The host's side of [`Services`]. Plugins do not implement it; hosts and test kits do.
 ///
 /// Every method may be called from any thread.
@@ -74,7 +77,7 @@ pub trait HostServices: Send + Sync {
     ///
     /// # Errors
     /// As `encode`.
-    fn encode_offsets(&self, text: &str, special: Special) -> Result<(Vec<i32>, Vec<(u32, u32)>)>;
+    fn encode_offsets(&self, text: &str, special: Special) -> Result<Encoded>;
     /// The id of exactly this token, special or not.
     fn token_id(&self, token: &str) -> Option<i32>;
     /// The bytes of these tokens, special tokens included; not necessarily valid UTF-8.
@@ -173,11 +176,7 @@ impl Services {
     ///
     /// # Errors
     /// `unsupported` where the run has no tokenizer.
-    pub fn encode_offsets(
-        &self,
-        text: &str,
-        special: Special,
-    ) -> Result<(Vec<i32>, Vec<(u32, u32)>)> {
+    pub fn encode_offsets(&self, text: &str, special: Special) -> Result<Encoded> {
         self.0.encode_offsets(text, special)
     }
 
