@@ -1,1 +1,27 @@
-//! tinsmith's losses, with the Tinker API's math and defaults.
+/*!
+tinsmith's losses, with the Tinker API's math and defaults.
+
+Each file holds one loss: its formula, its gradient and what a Tinker server is told. All of them
+are plain sums over tokens, in nats; averaging is folded into `weights` or `advantages` by the plan.
+*/
+
+mod cispo;
+mod config;
+mod cross_entropy;
+mod dro;
+mod importance_sampling;
+mod lanes;
+mod policy;
+mod ppo;
+
+pub use cispo::Cispo;
+pub use config::{CispoConfig, DroConfig, NoConfig, PpoConfig};
+pub use cross_entropy::CrossEntropy;
+pub use dro::Dro;
+pub use importance_sampling::ImportanceSampling;
+pub use ppo::Ppo;
+
+tinsmith_plugin_api::plugin! {
+    id: "losses",
+    losses: [CrossEntropy, ImportanceSampling, Ppo, Cispo, Dro],
+}
