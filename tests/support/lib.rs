@@ -1,1 +1,4 @@
 //! Support code of tinsmith's tests.
+
+pub mod tiny_model;
+pub mod tiny_tokenizer;
