@@ -42,6 +42,18 @@ type Describe = extern "C" fn() -> RResult<RString, RawError>;
 type Make<T> = extern "C" fn(RStr<'_>, ServicesObject) -> RResult<T, RawError>;
 
 impl Plugin {
+    /// A plugin made of what a test gives, without a handshake.
+    #[cfg(feature = "testing")]
+    pub(crate) fn under_test(builder: super::Builder) -> Self {
+        Self {
+            id: "under-test".to_owned(),
+            version: String::new(),
+            api: crate::API_VERSION.to_owned(),
+            rustc: super::RUSTC.to_owned(),
+            root: builder.finish(),
+        }
+    }
+
     /// Its id: `chat`.
     #[must_use]
     pub fn id(&self) -> &str {
