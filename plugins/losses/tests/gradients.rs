@@ -128,3 +128,14 @@ proptest! {
         prop_assert_eq!(grad, [grad_a, grad_b].concat());
     }
 }
+
+/// The kit's own check, through the boundary. Not `cispo`: its gradient is not a slope.
+#[test]
+fn the_testing_kit_agrees() {
+    use tinsmith_plugin_api::testing::check_gradient;
+    let none = serde_json::json!({});
+    check_gradient::<CrossEntropy>(&none);
+    check_gradient::<ImportanceSampling>(&none);
+    check_gradient::<Ppo>(&none);
+    check_gradient::<Dro>(&none);
+}
