@@ -16,7 +16,7 @@ mod upload;
 pub use args::Cli;
 pub use ui::{Style, Ui, Verbosity};
 
-use crate::{Result, env};
+use crate::{Result, config::Loaded, env};
 use args::{Command, OutputArgs};
 use std::path::PathBuf;
 
@@ -43,14 +43,14 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
 }
 
 impl OutputArgs {
-    /// The folder of runs: `--output`, then `TINSMITH_OUTPUT`, then the config's `output` (already
-    /// resolved against the config's folder), then [`DEFAULT_OUTPUT`].
+    /// The folder of runs: `--output`, then what the environment or the config names, then
+    /// [`DEFAULT_OUTPUT`].
     #[must_use]
-    pub fn dir(&self, from_config: Option<PathBuf>) -> PathBuf {
+    pub fn dir(&self, config: Option<&Loaded>) -> PathBuf {
         self.output
             .clone()
-            .or_else(env::output)
-            .or(from_config)
+            // A loaded config has the environment laid over it already.
+            .or_else(|| config.map_or_else(env::output, Loaded::output))
             .unwrap_or_else(|| PathBuf::from(DEFAULT_OUTPUT))
     }
 }

@@ -151,8 +151,8 @@ impl Ui {
     /// # Errors
     /// As [`Ui::data`].
     pub fn json_line(&self, value: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string(value)
-            .map_err(|e| Error::failed(format!("write JSON: {e}")))?;
+        let text =
+            serde_json::to_string(value).map_err(|e| Error::failed(format!("write JSON: {e}")))?;
         self.out(text.as_bytes(), "\n")
     }
 

@@ -1,1 +1,246 @@
-//! (being built)
+/*!
+The config: one typed tree from YAML or TOML, `--set` and the environment.
+
+```text
+file ──yaml | toml──▶ positioned tree ──environment, --set──▶ tree ──decode──▶ Config ──check──▶ Loaded
+```
+
+Precedence is flag, environment, file, default. [`Loaded`] keeps the tree beside the [`Config`], so
+that whatever is found wrong later, also by a plugin in its own section, is told by its place.
+*/
+
+mod check;
+mod data;
+mod decode;
+mod explain;
+mod model;
+mod names;
+mod plugin_ref;
+mod read;
+mod run;
+mod scalar;
+mod schema;
+mod secret;
+mod set;
+mod show;
+mod toml;
+mod training;
+mod tree;
+mod yaml;
+
+pub use data::{Data, Dataset, EvalSplit, Format, OnBadRecord, Overlong};
+pub use model::{Lora, Model};
+pub use plugin_ref::PluginRef;
+pub use run::{Checkpoint, Checks, Eval, Limits, Tracking};
+pub use schema::schema;
+pub use training::{Curve, LastBatch, Mode, Normalization, Optimizer, Schedule, Training};
+
+use crate::{Error, Result, env, error::Place};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use tree::{Node, Origin};
+
+/// The renderer of a config that names none: chosen by the model's family.
+pub const DEFAULT_RENDERER: &str = "auto";
+/// The trainer of a config that names none.
+pub const DEFAULT_TRAINER: &str = "local";
+/// The loss of a config that names none.
+pub const DEFAULT_LOSS: &str = "cross_entropy";
+
+/// A training run, as its config describes it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The base model.
+    pub model: Model,
+    /// The adapter.
+    #[serde(default)]
+    pub lora: Lora,
+    /// Turns records into tokens and weights; a plugin. `auto` chooses by the model's family.
+    #[serde(default = "default_renderer")]
+    pub renderer: PluginRef,
+    /// What is trained on, at least one.
+    pub datasets: Vec<Dataset>,
+    /// How records become examples.
+    #[serde(default)]
+    pub data: Data,
+    /// Batches, length and loss of the run.
+    #[serde(default)]
+    pub training: Training,
+    /// AdamW.
+    #[serde(default)]
+    pub optimizer: Optimizer,
+    /// The learning rate over the run.
+    #[serde(default, deserialize_with = "training::schedule")]
+    #[schemars(schema_with = "training::schedule_schema")]
+    pub schedule: Schedule,
+    /// Evaluation on what is held out.
+    #[serde(default)]
+    pub eval: Eval,
+    /// When checkpoints are saved.
+    #[serde(default)]
+    pub checkpoint: Checkpoint,
+    /// What computes; a plugin.
+    #[serde(default = "default_trainer")]
+    pub trainer: PluginRef,
+    /// Where the run's files go; a plugin, named by its scheme. Default: files in the output folder.
+    #[serde(default)]
+    pub storage: Option<PluginRef>,
+    /// Folder of runs and adapters, relative to the config. Default: `models/adapters/tinker` below
+    /// the current folder.
+    #[serde(default)]
+    pub output: Option<String>,
+    /// Name of the run, a part of its id. Default: the config's file name.
+    #[serde(default)]
+    pub run_name: Option<String>,
+    /// Where metrics go besides the run record.
+    #[serde(default)]
+    pub tracking: Tracking,
+    /// Where the run stops by itself.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Files or folders of plugins to load, relative to the config.
+    #[serde(default)]
+    pub plugins: Vec<String>,
+}
+
+fn default_renderer() -> PluginRef {
+    PluginRef::new(DEFAULT_RENDERER)
+}
+
+fn default_trainer() -> PluginRef {
+    PluginRef::new(DEFAULT_TRAINER)
+}
+
+/// A config and where each of its values comes from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The values, defaults filled in.
+    pub config: Config,
+    /// Folder of the file: relative paths in the config resolve against it.
+    pub base_dir: PathBuf,
+    /// The file.
+    path: PathBuf,
+    /// What was written, without defaults.
+    tree: Node,
+}
+
+/// Reads a config file, lays the environment and the `--set`s (`key=value`) over it, decodes and
+/// checks it.
+///
+/// # Errors
+/// A usage error with the place and a hint.
+pub fn load(path: &Path, sets: &[String]) -> Result<Loaded> {
+    let mut tree = read::read(path)?;
+    if let Some(output) = env::output() {
+        let output = output.into_os_string().into_string().map_err(|_| {
+            Error::usage(format!("environment: `{}` is not valid UTF-8", env::TINSMITH_OUTPUT))
+        })?;
+        set::from_env(&mut tree, "output", &output, env::TINSMITH_OUTPUT);
+    }
+    for text in sets {
+        set::apply(&mut tree, text)?;
+    }
+    set::anchor_paths(&mut tree);
+    let mut config: Config = decode::decode(&tree).map_err(|p| explain::explain(p, path))?;
+    config.fill_names();
+    let base_dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let loaded = Loaded { config, base_dir, path: path.to_owned(), tree };
+    check::check(&loaded)?;
+    Ok(loaded)
+}
+
+impl Config {
+    /// A plugin section without `name` configures the default of its section.
+    fn fill_names(&mut self) {
+        for (plugin, name) in [
+            (&mut self.renderer, DEFAULT_RENDERER),
+            (&mut self.training.loss, DEFAULT_LOSS),
+            (&mut self.trainer, DEFAULT_TRAINER),
+        ] {
+            if plugin.name.is_empty() {
+                name.clone_into(&mut plugin.name);
+            }
+        }
+    }
+}
+
+impl Loaded {
+    /// The config file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A path of the config, relative to the config's folder.
+    #[must_use]
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.base_dir.join(path)
+    }
+
+    /// The folder of runs that the config or the environment names.
+    #[must_use]
+    pub fn output(&self) -> Option<PathBuf> {
+        self.config.output.as_deref().map(|o| self.resolve(o))
+    }
+
+    /// Adds to an error where the key stands that it is about: file, line and column, or the flag
+    /// or variable that set it. The key is `section`, or `section` and the error's own field, as
+    /// plugins report it: both `error_at("renderer", e)` and `error_at("renderer.prefix", e)` work
+    /// for an error whose field is `prefix`.
+    #[must_use]
+    pub fn error_at(&self, section: &str, mut error: Error) -> Error {
+        let key = match error.field.take() {
+            Some(field) if section == field || section.ends_with(&format!(".{field}")) => {
+                section.to_owned()
+            }
+            Some(field) if field.starts_with('[') => format!("{section}{field}"),
+            Some(field) => format!("{section}.{field}"),
+            None => section.to_owned(),
+        };
+        error.place = None;
+        match self.tree.origin_of(&key).map(|found| found.origin) {
+            Some(Origin::File { line, column }) => {
+                let (line, column) = (Some(*line), Some(*column));
+                error.place = Some(Place { path: self.path.clone(), line, column });
+            }
+            Some(Origin::Set(text)) => error.context.push(format!("`--set {text}`")),
+            Some(Origin::Env(name)) => error.context.push(format!("environment: `{name}`")),
+            None => {
+                error.place = Some(Place { path: self.path.clone(), line: None, column: None });
+            }
+        }
+        error.field = Some(key);
+        error
+    }
+
+    /// Where a value comes from, such as `run.yaml:3:9`, `--set lora.rank=4` or `TINSMITH_OUTPUT`.
+    /// None: it is the default.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Option<String> {
+        let found = self.tree.origin_of(key).filter(|found| found.exact)?;
+        Some(match found.origin {
+            Origin::File { line, column } => format!("{}:{line}:{column}", self.path.display()),
+            other => other.to_string(),
+        })
+    }
+
+    /// Every value, defaults filled in, as the run record keeps it: what looks like a secret is
+    /// `***`, and references to secrets stay references.
+    #[must_use]
+    pub fn resolved_json(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(&self.config).unwrap_or_default();
+        secret::mask(&mut value);
+        value
+    }
+
+    /// The config as YAML, every value with its origin. It loads again.
+    #[must_use]
+    pub fn show(&self) -> String {
+        show::show(self)
+    }
+}

@@ -1,0 +1,280 @@
+//! What types cannot say: ranges, and keys that must or must not stand together. Everything here is
+//! known without reading a file of data or asking a plugin.
+
+use super::{Config, Curve, Loaded, Mode};
+use crate::{Error, Result};
+
+/// Checks a decoded config.
+///
+/// # Errors
+/// The first fault, with its place and a hint.
+pub fn check(loaded: &Loaded) -> Result<()> {
+    let config = &loaded.config;
+    let faults = [model, datasets, eval_split, training, optimizer, schedule, evaluation, limits];
+    for find in faults {
+        if let Some((key, message, hint)) = find(config) {
+            return Err(loaded.error_at(&key, Error::usage(message).hint(hint)));
+        }
+    }
+    Ok(())
+}
+
+/// Key, message, hint.
+type Fault = Option<(String, String, String)>;
+
+fn fault(key: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Fault {
+    Some((key.into(), message.into(), hint.into()))
+}
+
+/// A rule that a number must follow: key, value, whether it holds, what must hold.
+fn rules(rules: &[(&str, f64, bool, &str, &str)]) -> Fault {
+    rules.iter().find(|(_, _, holds, ..)| !holds).and_then(|(key, value, _, must, hint)| {
+        fault(*key, format!("must be {must}, not {value}"), *hint)
+    })
+}
+
+fn model(config: &Config) -> Fault {
+    let Config { model, lora, .. } = config;
+    if model.base_model.is_empty() {
+        return fault("model.base_model", "must not be empty", "name the folder of a base model");
+    }
+    if model.tokenizer.as_deref() == Some("") {
+        return fault("model.tokenizer", "must not be empty", "remove the key to use the model's");
+    }
+    let (rank, alpha) = (f64::from(lora.rank), f64::from(lora.alpha));
+    let found = rules(&[
+        ("lora.rank", rank, lora.rank > 0, "at least 1", "common ranks are 8 to 64"),
+        (
+            "lora.alpha",
+            alpha,
+            alpha > 0.0 && alpha.is_finite(),
+            "above 0",
+            "`alpha` equal to `rank` leaves the update unscaled",
+        ),
+    ]);
+    if found.is_some() || config.training.mode == Mode::Full {
+        return found;
+    }
+    if !(lora.train_attn || lora.train_mlp || lora.train_unembed) {
+        return fault(
+            "lora",
+            "nothing is trained",
+            "set one of `train_attn`, `train_mlp`, `train_unembed` to true",
+        );
+    }
+    None
+}
+
+fn datasets(config: &Config) -> Fault {
+    if config.datasets.is_empty() {
+        return fault("datasets", "is empty", "name the data: `datasets: [{path: chats.jsonl}]`");
+    }
+    for (i, dataset) in config.datasets.iter().enumerate() {
+        if dataset.path.is_empty() {
+            return fault(format!("datasets[{i}].path"), "must not be empty", "name a JSONL file");
+        }
+        if dataset.limit == Some(0) {
+            let hint = "remove the key to read every record";
+            return fault(format!("datasets[{i}].limit"), "must be at least 1, not 0", hint);
+        }
+    }
+    if config.data.max_length < 2 {
+        let message = format!("must be at least 2, not {}", config.data.max_length);
+        return fault(
+            "data.max_length",
+            message,
+            "an example has a token to read and one to learn",
+        );
+    }
+    None
+}
+
+fn eval_split(config: &Config) -> Fault {
+    let split = config.data.eval.as_ref()?;
+    let given = [split.path.is_some(), split.fraction.is_some(), split.count.is_some()];
+    if given.iter().filter(|g| **g).count() != 1 {
+        return fault(
+            "data.eval",
+            "exactly one of `path`, `fraction` and `count` must be given",
+            "for example `eval: {fraction: 0.1}`",
+        );
+    }
+    if split.path.as_deref() == Some("") {
+        return fault("data.eval.path", "must not be empty", "name a JSONL file");
+    }
+    if let Some(fraction) = split.fraction
+        && !(fraction > 0.0 && fraction < 1.0)
+    {
+        let message = format!("must be between 0 and 1, not {fraction}");
+        let hint = "0.1 holds out a tenth; for a number of records use `count`";
+        return fault("data.eval.fraction", message, hint);
+    }
+    if split.count == Some(0) {
+        let hint = "remove `data.eval` to hold nothing out";
+        return fault("data.eval.count", "must be at least 1, not 0", hint);
+    }
+    None
+}
+
+fn training(config: &Config) -> Fault {
+    let training = &config.training;
+    let whole = "a step trains at least one example";
+    let found = rules(&[
+        (
+            "training.batch_size",
+            f64::from(training.batch_size),
+            training.batch_size > 0,
+            "at least 1",
+            whole,
+        ),
+        (
+            "training.epochs",
+            f64::from(training.epochs),
+            training.epochs > 0,
+            "at least 1",
+            "use `max_steps` to stop earlier",
+        ),
+    ]);
+    if found.is_some() {
+        return found;
+    }
+    if training.max_steps == Some(0) {
+        let hint = "`tinsmith train CONFIG --dry-run` plans without training";
+        return fault("training.max_steps", "must be at least 1, not 0", hint);
+    }
+    None
+}
+
+fn optimizer(config: &Config) -> Fault {
+    let o = &config.optimizer;
+    let unit = |x: f64| (0.0..1.0).contains(&x);
+    let least = |x: f64| x >= 0.0 && x.is_finite();
+    rules(&[
+        (
+            "optimizer.learning_rate",
+            o.learning_rate,
+            o.learning_rate > 0.0 && o.learning_rate.is_finite(),
+            "above 0",
+            "common rates are 1e-5 to 1e-3",
+        ),
+        ("optimizer.beta1", o.beta1, unit(o.beta1), "from 0 to below 1", "0.9 is common"),
+        (
+            "optimizer.beta2",
+            o.beta2,
+            unit(o.beta2),
+            "from 0 to below 1",
+            "0.95 to 0.999 are common",
+        ),
+        ("optimizer.eps", o.eps, o.eps > 0.0 && o.eps.is_finite(), "above 0", "1e-8 is common"),
+        (
+            "optimizer.weight_decay",
+            o.weight_decay,
+            least(o.weight_decay),
+            "at least 0",
+            "0 turns it off",
+        ),
+        (
+            "optimizer.grad_clip_norm",
+            o.grad_clip_norm,
+            least(o.grad_clip_norm),
+            "at least 0",
+            "0 turns it off",
+        ),
+    ])
+}
+
+fn schedule(config: &Config) -> Fault {
+    let s = &config.schedule;
+    let found = rules(&[
+        (
+            "schedule.warmup_ratio",
+            s.warmup_ratio,
+            (0.0..1.0).contains(&s.warmup_ratio),
+            "from 0 to below 1",
+            "0.03 warms up for 3 % of the steps; for a number of steps use `warmup_steps`",
+        ),
+        (
+            "schedule.min_lr_ratio",
+            s.min_lr_ratio,
+            (0.0..=1.0).contains(&s.min_lr_ratio),
+            "from 0 to 1",
+            "0.1 ends at a tenth of the learning rate",
+        ),
+        (
+            "schedule.decay_ratio",
+            s.decay_ratio,
+            s.decay_ratio > 0.0 && s.decay_ratio <= 1.0,
+            "above 0 and at most 1",
+            "0.2 falls during the last fifth of the steps",
+        ),
+    ]);
+    if found.is_some() {
+        return found;
+    }
+    if s.warmup_steps > 0 && s.warmup_ratio > 0.0 {
+        let message = "`warmup_steps` and `warmup_ratio` are both given";
+        return fault("schedule.warmup_ratio", message, "keep one of the two");
+    }
+    if s.name == Curve::Wsd && s.warmup_ratio + s.decay_ratio > 1.0 {
+        let message = format!(
+            "warm-up ({}) and decay ({}) together are longer than the run",
+            s.warmup_ratio, s.decay_ratio
+        );
+        return fault("schedule.decay_ratio", message, "their sum must be at most 1");
+    }
+    None
+}
+
+fn evaluation(config: &Config) -> Fault {
+    let Config { eval, checkpoint, data, .. } = config;
+    let every = "remove the key to do it only at the end";
+    if eval.every_steps == Some(0) {
+        return fault("eval.every_steps", "must be at least 1, not 0", every);
+    }
+    if checkpoint.every_steps == Some(0) {
+        return fault("checkpoint.every_steps", "must be at least 1, not 0", every);
+    }
+    if checkpoint.keep_last == Some(0) {
+        let hint = "remove the key to keep every checkpoint";
+        return fault("checkpoint.keep_last", "must be at least 1, not 0", hint);
+    }
+    if eval.max_tokens == 0 {
+        return fault("eval.max_tokens", "must be at least 1, not 0", "128 is the default");
+    }
+    if data.eval.is_none() {
+        let hint = "hold something out with `data.eval`, for example `eval: {fraction: 0.1}`";
+        let message = "nothing is held out to evaluate on";
+        for (key, given) in [
+            ("eval.every_steps", eval.every_steps.is_some()),
+            ("eval.samples", eval.samples > 0),
+            ("eval.checks", eval.checks.is_some()),
+        ] {
+            if given {
+                return fault(key, message, hint);
+            }
+        }
+    }
+    let checks = eval.checks.as_ref()?;
+    for (key, pattern) in [("form", &checks.form), ("facts", &checks.facts)] {
+        if let Some(pattern) = pattern
+            && let Err(e) = regex::Regex::new(pattern)
+        {
+            let reason = e.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let message = format!("not a regular expression: {reason}");
+            return fault(format!("eval.checks.{key}"), message, "put it in single quotes");
+        }
+    }
+    None
+}
+
+fn limits(config: &Config) -> Fault {
+    let l = &config.limits;
+    let above = |x: Option<f64>| x.is_none_or(|x| x > 0.0 && x.is_finite());
+    let hint = "remove the key to have no limit";
+    rules(&[
+        ("limits.max_tokens", 0.0, l.max_tokens != Some(0), "at least 1", hint),
+        ("limits.max_hours", l.max_hours.unwrap_or(0.0), above(l.max_hours), "above 0", hint),
+        ("limits.max_usd", l.max_usd.unwrap_or(0.0), above(l.max_usd), "above 0", hint),
+    ])
+}

@@ -1,0 +1,104 @@
+//! What it is trained on: `datasets` and `data`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A dataset.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// JSONL file, relative to the config.
+    pub path: String,
+    /// What its lines are.
+    #[serde(default)]
+    pub format: Format,
+    /// Read at most this many records. Default: all.
+    #[serde(default)]
+    pub limit: Option<u64>,
+}
+
+/// What the lines of a dataset are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Told by each line's keys.
+    #[default]
+    Auto,
+    /// `{"messages": [{"role": …, "content": …}, …]}`
+    Messages,
+    /// `{"prompt": …, "completion": …}`
+    PromptCompletion,
+    /// Whatever the renderer reads; passed on as it is.
+    Record,
+}
+
+/// How records become examples.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// Which tokens are trained; the renderer's modes, such as `last_assistant_message`.
+    pub train_on: String,
+    /// Longest example, in tokens, at least 2.
+    #[schemars(range(min = 2))]
+    pub max_length: u32,
+    /// What happens to a longer one.
+    pub overlong: Overlong,
+    /// What happens to a record that cannot be read or rendered.
+    pub on_bad_record: OnBadRecord,
+    /// Whether each epoch has an order of its own. Otherwise: the order of the files.
+    pub shuffle: bool,
+    /// Seed of the order and of the evaluation split.
+    pub seed: u64,
+    /// What is held out. Default: nothing.
+    pub eval: Option<EvalSplit>,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            train_on: "all_assistant_messages".into(),
+            max_length: 2048,
+            overlong: Overlong::default(),
+            on_bad_record: OnBadRecord::default(),
+            shuffle: true,
+            seed: 0,
+            eval: None,
+        }
+    }
+}
+
+/// What happens to an example longer than `max_length`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlong {
+    /// The data is rejected.
+    #[default]
+    Error,
+    /// The example is left out and counted.
+    Drop,
+    /// Its last tokens are cut off and counted.
+    TruncateRight,
+}
+
+/// What happens to a record that cannot be read or rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBadRecord {
+    /// The data is rejected.
+    #[default]
+    Error,
+    /// The record is left out, counted and named.
+    Skip,
+}
+
+/// What is held out for evaluation: exactly one of the three.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalSplit {
+    /// A dataset of its own, relative to the config.
+    pub path: Option<String>,
+    /// A share of the records, between 0 and 1.
+    pub fraction: Option<f64>,
+    /// A number of records.
+    pub count: Option<u64>,
+}

@@ -1,0 +1,67 @@
+//! What happens around training: `eval`, `checkpoint`, `tracking` and `limits`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Evaluation on what `data.eval` holds out.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Eval {
+    /// Steps between two evaluations. Default: only before and after the run.
+    #[schemars(range(min = 1))]
+    pub every_steps: Option<u64>,
+    /// Held-out prompts answered before and after the run, side by side.
+    pub samples: u32,
+    /// Longest answer, in tokens.
+    #[schemars(range(min = 1))]
+    pub max_tokens: u32,
+    /// What is measured on the answers. Default: nothing.
+    pub checks: Option<Checks>,
+}
+
+impl Default for Eval {
+    fn default() -> Self {
+        Self { every_steps: None, samples: 0, max_tokens: 128, checks: None }
+    }
+}
+
+/// What is measured on the answers to held-out prompts, for the base and for the result.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checks {
+    /// A regular expression: the share of answers that match it as a whole is the share in form.
+    pub form: Option<String>,
+    /// A regular expression: each of its matches in a reference answer is a fact, and the share of
+    /// facts that stand in the model's answer is the recall.
+    pub facts: Option<String>,
+}
+
+/// When checkpoints are saved. The final one always is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Steps between two checkpoints. Default: only the final one.
+    #[schemars(range(min = 1))]
+    pub every_steps: Option<u64>,
+    /// Keep this many of the newest and delete older ones. Default: all.
+    #[schemars(range(min = 1))]
+    pub keep_last: Option<u32>,
+}
+
+/// Where metrics go besides the run record, which always has them. No key yet.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tracking {}
+
+/// Where a run stops by itself, with a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Trained and context tokens. Default: no limit.
+    #[schemars(range(min = 1))]
+    pub max_tokens: Option<u64>,
+    /// Hours of wall-clock time. Default: no limit.
+    pub max_hours: Option<f64>,
+    /// US dollars, for trainers that tell a price. Default: no limit.
+    pub max_usd: Option<f64>,
+}
