@@ -1,1 +1,27 @@
-//! (being built)
+/*!
+What remains of a run: its record, its journals, its adapter.
+
+`status` needs these files and nothing else, and takes no lock. Whatever is written here is whole or
+absent after a crash.
+*/
+
+mod durable;
+mod folder;
+mod id;
+mod journal;
+mod lock;
+mod machine;
+mod record;
+mod staging;
+
+pub use durable::{create_folder, replace};
+pub use folder::RunFolder;
+pub use id::{new_id, now, seconds_since};
+pub use journal::{Measured, MetricsLine, append, event, read, read_metrics};
+pub use lock::Lock;
+pub use machine::{Machine, hostname, lives};
+pub use record::{
+    AdapterFacts, Attempt, CheckpointEntry, CheckpointKind, Evaluation, Evaluations, Failure,
+    Fingerprints, PlanFacts, PlannedSave, Progress, RunRecord, SCHEMA, Status,
+};
+pub use staging::Staging;

@@ -1,1 +1,30 @@
-//! (being built)
+/*!
+Training: the loop, what it records, how it stops and how it goes on.
+*/
+
+mod answers;
+mod evaluate;
+mod loss_path;
+mod recorder;
+mod resume;
+mod session;
+mod steps;
+mod stop;
+mod wait;
+mod watch;
+
+pub use answers::{Score, Scorer, answer_all, text_of};
+pub use evaluate::held_out_nll;
+pub use loss_path::{LossPath, cross_entropy, weighted};
+pub use recorder::{Recorder, StepDone, failure};
+pub use resume::{check_config, check_unchanged, computed_steps, rewind};
+pub use session::{Session, adapter_spec};
+pub use steps::{Ended, Start, train};
+pub use stop::Stop;
+pub use wait::wait;
+pub use watch::{Silent, Watch};
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

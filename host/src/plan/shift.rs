@@ -1,0 +1,206 @@
+//! Examples become datums: each token is predicted from those before it.
+
+use super::fold;
+use crate::{Error, Result, config::Normalization, data::ExampleSet};
+use std::sync::Arc;
+use tinsmith_plugin_api::{Batch, Column, ColumnData};
+
+/// A batch, and what its metrics need besides.
+#[derive(Clone, Debug)]
+pub struct StepBatch {
+    /// What the trainer is given.
+    pub batch: Arc<Batch>,
+    /// Raw weight of each target, before normalisation: `[T]`.
+    pub weights: Vec<f32>,
+    /// Targets whose raw weight is not zero.
+    pub trained: u64,
+}
+
+impl StepBatch {
+    /// Tokens of the model's input.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.batch.tokens.len() as u64
+    }
+
+    /// Σ w · −logprob and Σ w over the targets, with raw weights `w`: their ratio is the mean
+    /// negative log-likelihood of a trained token, in nats.
+    #[must_use]
+    pub fn nll(&self, logprobs: &[f32]) -> (f64, f64) {
+        self.weights.iter().zip(logprobs).filter(|(w, _)| **w != 0.0).fold(
+            (0.0, 0.0),
+            |(sum, weight), (w, logprob)| {
+                (sum - f64::from(*w) * f64::from(*logprob), weight + f64::from(*w))
+            },
+        )
+    }
+}
+
+/// How examples become datums.
+#[derive(Clone, Debug)]
+pub struct Shift {
+    /// The columns that the loss reads, in its order.
+    pub inputs: Vec<String>,
+    /// What is folded into `weights`, or into `advantages` where the loss reads those instead.
+    pub normalization: Normalization,
+}
+
+impl Shift {
+    /// For a forward pass alone: no columns.
+    #[must_use]
+    pub fn forward_only() -> Self {
+        Self { inputs: Vec::new(), normalization: Normalization::None }
+    }
+
+    /// Checks that the examples have what the loss reads, and that there is something to fold the
+    /// normalisation into.
+    ///
+    /// # Errors
+    /// `usage` that names the loss's input.
+    pub fn check(&self, set: &ExampleSet, loss: &str) -> Result<()> {
+        let known = |name: &str| name == "weights" || set.columns.iter().any(|c| c.name == name);
+        if let Some(missing) = self.inputs.iter().find(|name| !known(name)) {
+            return Err(Error::usage(format!(
+                "loss `{loss}` reads `{missing}`, which the renderer does not give"
+            ))
+            .field("training.loss")
+            .hint("choose a renderer that gives this column, or another loss"));
+        }
+        let carrier = ["weights", "advantages"];
+        let carried = self.inputs.iter().any(|name| carrier.contains(&name.as_str()));
+        if !carried && self.normalization != Normalization::None {
+            return Err(Error::usage(format!(
+                "loss `{loss}` reads neither `weights` nor `advantages`: \
+                 there is nothing to fold a normalisation into"
+            ))
+            .field("training.normalization")
+            .hint("set `training.normalization: none`"));
+        }
+        Ok(())
+    }
+
+    /// The datums of these examples: input = all tokens but the last, target = all but the first.
+    /// Weights and columns belong to the token they stand beside, so they shift with the targets.
+    ///
+    /// # Errors
+    /// `data` for an example of fewer than two tokens, and as [`fold`].
+    pub fn batch(&self, set: &ExampleSet, examples: &[u32]) -> Result<StepBatch> {
+        let mut batch = Batch { offsets: vec![0], ..Batch::default() };
+        let mut weights = Vec::new();
+        for &i in examples {
+            let range = set.range(i as usize);
+            if range.len() < 2 {
+                return Err(Error::data("an example of fewer than two tokens predicts nothing"));
+            }
+            batch.tokens.extend_from_slice(&set.tokens[range.start..range.end - 1]);
+            batch.targets.extend_from_slice(&set.tokens[range.start + 1..range.end]);
+            weights.extend_from_slice(&set.weights[range.start + 1..range.end]);
+            batch.offsets.push(batch.tokens.len() as u64);
+            batch.groups.push(set.groups[i as usize]);
+        }
+        let mut folded = weights.clone();
+        fold(&mut folded, &batch.offsets, self.normalization)?;
+        let reads_weights = self.inputs.iter().any(|name| name == "weights");
+        for name in &self.inputs {
+            let data = if name == "weights" {
+                ColumnData::F32(folded.clone())
+            } else {
+                let mut data = self.column(set, name, examples)?;
+                if let (ColumnData::F32(values), "advantages", false) =
+                    (&mut data, name.as_str(), reads_weights)
+                {
+                    values.iter_mut().zip(&folded).for_each(|(value, weight)| *value *= weight);
+                }
+                data
+            };
+            batch.columns.push(Column { name: name.clone(), data });
+        }
+        let trained = weights.iter().filter(|w| **w != 0.0).count() as u64;
+        Ok(StepBatch { batch: Arc::new(batch), weights, trained })
+    }
+
+    fn column(&self, set: &ExampleSet, name: &str, examples: &[u32]) -> Result<ColumnData> {
+        let column = set.columns.iter().find(|c| c.name == name);
+        let targets = examples.iter().map(|i| set.range(*i as usize)).map(|r| r.start + 1..r.end);
+        match column.map(|c| &c.data) {
+            Some(ColumnData::F32(values)) => Ok(ColumnData::F32(
+                targets.flat_map(|range| values[range].iter().copied()).collect(),
+            )),
+            Some(ColumnData::I64(values)) => Ok(ColumnData::I64(
+                targets.flat_map(|range| values[range].iter().copied()).collect(),
+            )),
+            None => Err(Error::data(format!("the examples have no column `{name}`"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set() -> ExampleSet {
+        let advantages = vec![9.0, 1.0, 2.0, 9.0, 3.0, 4.0, 5.0];
+        ExampleSet {
+            tokens: vec![10, 11, 12, 20, 21, 22, 23],
+            weights: vec![0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0],
+            offsets: vec![0, 3, 7],
+            groups: vec![5, 6],
+            columns: vec![Column { name: "advantages".into(), data: ColumnData::F32(advantages) }],
+            ..ExampleSet::default()
+        }
+    }
+
+    fn shift(inputs: &[&str], normalization: Normalization) -> Shift {
+        Shift { inputs: inputs.iter().map(|s| (*s).to_owned()).collect(), normalization }
+    }
+
+    #[test]
+    fn targets_and_weights_move_one_place() {
+        // By hand, from the rule: inputs tokens[..n-1], targets tokens[1..], weights[1..].
+        let step = shift(&["weights"], Normalization::None).batch(&set(), &[1, 0]).unwrap();
+        let batch = &step.batch;
+        assert_eq!(batch.tokens, [20, 21, 22, 10, 11]);
+        assert_eq!(batch.targets, [21, 22, 23, 11, 12]);
+        assert_eq!(batch.f32("weights").unwrap(), [1.0, 0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(batch.offsets, [0, 3, 5]);
+        assert_eq!(batch.groups, [6, 5]);
+        assert_eq!((step.trained, step.tokens()), (3, 5));
+        batch.validate().unwrap();
+    }
+
+    #[test]
+    fn the_sum_that_divides_is_of_shifted_weights() {
+        // Example 1 begins with a weight that no target has: 3 targets count, not 4.
+        let step = shift(&["weights"], Normalization::Token).batch(&set(), &[0, 1]).unwrap();
+        let third = (1.0_f64 / 3.0) as f32;
+        assert_eq!(step.batch.f32("weights").unwrap(), [0.0, third, third, 0.0, third]);
+    }
+
+    #[test]
+    fn advantages_carry_the_normalisation_where_weights_are_not_read() {
+        let rule = shift(&["advantages"], Normalization::Example);
+        let step = rule.batch(&set(), &[0, 1]).unwrap();
+        assert_eq!(step.batch.f32("advantages").unwrap(), [0.0, 2.0, 1.5, 0.0, 2.5]);
+        rule.check(&set(), "dro").unwrap();
+        let e = shift(&["logprobs"], Normalization::None).check(&set(), "ppo").unwrap_err();
+        assert_eq!(e.field.as_deref(), Some("training.loss"));
+    }
+
+    #[test]
+    fn nll_is_over_trained_targets_only() {
+        let step = shift(&["weights"], Normalization::Token).batch(&set(), &[1]).unwrap();
+        assert_eq!(step.nll(&[-1.0, -100.0, -3.0]), (4.0, 2.0));
+    }
+
+    #[test]
+    fn one_token_is_refused() {
+        let set = ExampleSet {
+            tokens: vec![1],
+            weights: vec![1.0],
+            offsets: vec![0, 1],
+            groups: vec![0],
+            ..ExampleSet::default()
+        };
+        assert!(Shift::forward_only().batch(&set, &[0]).is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! Writes that survive a crash: whole or not at all.
+//!
+//! Every step of such a write is a failpoint: in builds with debug assertions, tests stop the
+//! process dead at each of them in turn and show that a resumed run ends as if nothing happened.
+
+use crate::{Error, Result};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    path::Path,
+};
+use tinsmith_plugin_api::failpoint;
+
+/// Replaces `path` by `bytes`, atomically: temporary file, fsync, rename, fsync of the folder.
+/// The folder must exist.
+///
+/// # Errors
+/// `failed` that names the path; then `path` is as it was and nothing else remains.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = folder_of(path);
+    let write = || -> std::io::Result<()> {
+        failpoint!("replace:begin");
+        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        failpoint!("replace:written");
+        file.as_file().sync_all()?;
+        failpoint!("replace:synced");
+        file.persist(path).map_err(|e| e.error)?;
+        failpoint!("replace:renamed");
+        sync_folder(folder)
+    };
+    write().map_err(|e| Error::io("write", path, &e))?;
+    failpoint!("replace:done");
+    Ok(())
+}
+
+/// Adds one line to a journal. A torn last line, left by a crash, is cut off first. The line is in
+/// the hands of the system afterwards, which a killed process cannot take back; `sync` also brings it to
+/// the disk.
+///
+/// # Errors
+/// `failed` that names the path; then the journal is as it was, or ends in a torn line.
+pub fn append_line(path: &Path, line: &str, sync: bool) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let new = !path.exists();
+        let mut file =
+            OpenOptions::new().create(true).read(true).truncate(false).write(true).open(path)?;
+        let end = whole_lines(&mut file)?;
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+        failpoint!("append:begin");
+        // Two writes so that a test can tear the line; readers tolerate that.
+        let (head, tail) = line.as_bytes().split_at(line.len() / 2);
+        if cfg!(debug_assertions) {
+            file.write_all(head)?;
+            failpoint!("append:torn");
+            file.write_all(&[tail, b"\n"].concat())?;
+        } else {
+            file.write_all(&[line.as_bytes(), b"\n"].concat())?;
+        }
+        if sync {
+            file.sync_data()?;
+        }
+        if new {
+            sync_folder(folder_of(path))?;
+        }
+        failpoint!("append:done");
+        Ok(())
+    };
+    write().map_err(|e| Error::io("write", path, &e))
+}
+
+/// Length of the file up to and including its last newline.
+fn whole_lines(file: &mut File) -> std::io::Result<u64> {
+    let len = file.seek(SeekFrom::End(0))?;
+    let mut end = len;
+    let mut block = [0_u8; 4096];
+    while end > 0 {
+        let from = end.saturating_sub(block.len() as u64);
+        let part = &mut block[..(end - from) as usize];
+        file.seek(SeekFrom::Start(from))?;
+        file.read_exact(part)?;
+        if let Some(at) = part.iter().rposition(|b| *b == b'\n') {
+            return Ok(from + at as u64 + 1);
+        }
+        end = from;
+    }
+    Ok(0)
+}
+
+/// Creates a folder and those above it.
+///
+/// # Errors
+/// `failed` that names the path.
+pub fn create_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|e| Error::io("create the folder", path, &e))
+}
+
+/// Brings the names of a folder to the disk.
+///
+/// # Errors
+/// What the system answers.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_line_is_cut_before_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        append_line(&path, "{\"a\":1}", false).unwrap();
+        let mut torn = OpenOptions::new().append(true).open(&path).unwrap();
+        torn.write_all(b"{\"b\":").unwrap();
+        append_line(&path, "{\"c\":3}", true).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"c\":3}\n");
+    }
+
+    #[test]
+    fn a_file_that_is_one_long_torn_line_becomes_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        fs::write(&path, vec![b'x'; 10_000]).unwrap();
+        append_line(&path, "{}", false).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
+    }
+
+    #[test]
+    fn replace_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.json");
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(replace(&dir.path().join("no/such/folder"), b"").is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! What every part of the loop looks at and none changes.
+
+use super::{LossPath, Stop, Watch};
+use crate::{
+    config::{Config, Mode},
+    data::ExampleSet,
+    plan::Plan,
+};
+use tinsmith_plugin_api::{AdapterSpec, Lora, TrainerHandle};
+
+/// A run to be trained.
+pub struct Session<'a> {
+    /// What computes.
+    pub trainer: &'a dyn TrainerHandle,
+    /// The batches, in order.
+    pub plan: &'a Plan,
+    /// The examples.
+    pub train: &'a ExampleSet,
+    /// The held-out examples.
+    pub eval: &'a ExampleSet,
+    /// How the loss meets the trainer.
+    pub loss: &'a LossPath,
+    /// The base model: a folder or a name.
+    pub base: &'a str,
+    /// Which weights are trained.
+    pub adapter: AdapterSpec,
+    /// Steps in flight at once, at least 1.
+    pub in_flight: u32,
+    /// Examples of one batch of an evaluation.
+    pub eval_batch: u32,
+    /// When checkpoints are saved, evaluations run and the run stops.
+    pub config: &'a Config,
+    /// Whether the user asked to stop.
+    pub stop: &'a Stop,
+    /// Who watches.
+    pub watch: &'a dyn Watch,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// Which weights a config trains.
+#[must_use]
+pub fn adapter_spec(config: &Config) -> AdapterSpec {
+    let lora = &config.lora;
+    match config.training.mode {
+        Mode::Full => AdapterSpec::Full,
+        Mode::Lora => AdapterSpec::Lora(Lora {
+            rank: lora.rank,
+            alpha: lora.alpha,
+            seed: lora.seed,
+            train_attn: lora.train_attn,
+            train_mlp: lora.train_mlp,
+            train_unembed: lora.train_unembed,
+        }),
+    }
+}
