@@ -90,6 +90,27 @@ impl WeightId {
         }
     }
 
+    /// Its place in [`WeightId::all`].
+    #[must_use]
+    pub fn index(self, config: &ModelConfig) -> usize {
+        let norms = if config.qk_norm { 4 } else { 2 };
+        let per_layer = Linear::ALL.len() + norms;
+        let block = |layer: usize, place: usize| 1 + layer * per_layer + place;
+        match self {
+            Self::Embedding => 0,
+            Self::AttnNorm(l) => block(l, 0),
+            Self::Linear { layer, linear } if linear.is_attention() => {
+                block(layer, 1 + linear as usize)
+            }
+            Self::QNorm(l) => block(l, 5),
+            Self::KNorm(l) => block(l, 6),
+            Self::MlpNorm(l) => block(l, 3 + norms),
+            Self::Linear { layer, linear } => block(layer, norms + linear as usize),
+            Self::FinalNorm => block(config.layers, 0),
+            Self::Head => block(config.layers, 1),
+        }
+    }
+
     /// Whether the tensor has one dimension on disk.
     #[must_use]
     pub fn is_vector(self) -> bool {
@@ -154,10 +175,10 @@ pub struct Layout {
     mode: Mode,
     slots: Vec<Slot>,
     len: usize,
-    /// Start of each block's slots in `slots`, then of the head's: `[layers + 1]`.
+    /// Adapters of each block, by [`Linear`].
     pub(crate) sites: Vec<[Option<LoraSlots>; 7]>,
     pub(crate) head: Option<LoraSlots>,
-    pub(crate) weights: Vec<WeightSlot>,
+    pub(crate) trains_blocks: bool,
 }
 
 /// Where an adapter's two matrices lie in the flat vector.
@@ -165,13 +186,6 @@ pub struct Layout {
 pub(crate) struct LoraSlots {
     pub a: Range<usize>,
     pub b: Range<usize>,
-}
-
-/// Where a weight lies in the flat vector (full mode).
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct WeightSlot {
-    pub id: WeightId,
-    pub range: Range<usize>,
 }
 
 impl Layout {
@@ -184,7 +198,7 @@ impl Layout {
             len: 0,
             sites: vec![Default::default(); config.layers],
             head: None,
-            weights: Vec::new(),
+            trains_blocks: false,
         }
     }
 
@@ -206,6 +220,7 @@ impl Layout {
         let rank = lora.rank as usize;
         let mut layout = Self::base(config);
         layout.mode = Mode::Lora { rank, scale: lora.alpha / lora.rank as f32 };
+        layout.trains_blocks = lora.train_attn || lora.train_mlp;
         for layer in 0..config.layers {
             for group in Linear::GROUPS {
                 let wanted = if group[0].is_attention() { lora.train_attn } else { lora.train_mlp };
@@ -237,10 +252,9 @@ impl Layout {
     pub fn full(config: &ModelConfig) -> Self {
         let mut layout = Self::base(config);
         layout.mode = Mode::Full;
+        layout.trains_blocks = true;
         for id in WeightId::all(config) {
-            let range =
-                layout.push_slot(id.name(), id.shape(config), SlotKind::Weight(id), id.is_vector());
-            layout.weights.push(WeightSlot { id, range });
+            layout.push_slot(id.name(), id.shape(config), SlotKind::Weight(id), id.is_vector());
         }
         layout
     }
@@ -282,11 +296,6 @@ impl Layout {
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.name == name)
-    }
-
-    /// The range of a weight in full mode.
-    pub(crate) fn weight(&self, id: WeightId) -> Option<Range<usize>> {
-        self.weights.iter().find(|slot| slot.id == id).map(|slot| slot.range.clone())
     }
 
     fn push_adapters(&mut self, config: &ModelConfig, rank: usize, layer: usize, group: &[Linear]) {

@@ -25,8 +25,8 @@ impl Packed {
     /// longer than the model's context.
     pub fn new(batch: &Batch, config: &ModelConfig) -> Result<Self> {
         batch.validate()?;
-        let tokens = ids(&batch.tokens, "tokens", config)?;
-        let targets = ids(&batch.targets, "targets", config)?;
+        let tokens = token_ids(&batch.tokens, "tokens", config)?;
+        let targets = token_ids(&batch.targets, "targets", config)?;
         let offsets: Vec<usize> = batch.offsets.iter().map(|&o| o as usize).collect();
         let mut positions = Vec::with_capacity(tokens.len());
         for (i, range) in offsets.windows(2).enumerate() {
@@ -56,7 +56,11 @@ impl Packed {
     }
 }
 
-fn ids(values: &[i32], what: &str, config: &ModelConfig) -> Result<Vec<u32>> {
+/// Token ids as the engine has them.
+///
+/// # Errors
+/// `rejected` for one outside the vocabulary.
+pub(crate) fn token_ids(values: &[i32], what: &str, config: &ModelConfig) -> Result<Vec<u32>> {
     let check = |(i, &id): (usize, &i32)| match u32::try_from(id) {
         Ok(id) if (id as usize) < config.vocab => Ok(id),
         _ => Err(Error::rejected(format!(

@@ -8,51 +8,49 @@
 //! cut into tiles that depend on shapes alone, and sums run in a fixed order: results are equal bit
 //! for bit at any number of threads.
 
+mod block;
 mod config;
+mod decode;
+mod head;
+mod initial;
 mod linear;
+mod mapped;
+mod net;
+mod passes;
+mod project;
 mod rope_config;
+mod rope_frequencies;
+mod tensors;
+mod workspace;
 
 pub use config::{Family, ModelConfig, RopeScaling};
+pub use decode::KvCache;
 pub use linear::Linear;
 
 use crate::{
     layout::Layout,
-    packed::{Packed, TokenLoss},
+    packed::{Packed, TokenLoss, token_ids},
 };
-use std::{path::Path, sync::Arc};
+use decode::Step;
+use head::HeadRoom;
+use net::Net;
+use passes::Pass;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tensors::Tensors;
 use tinsmith_plugin_api::{Error, LossValue, Result};
+use workspace::Workspace;
 
 /// A base model. Shared by all runs and samplers over it.
 #[derive(Debug)]
 pub struct Model {
     config: ModelConfig,
-}
-
-/// Keys and values of the tokens seen so far, of one sequence.
-#[derive(Clone, Debug, Default)]
-pub struct KvCache {
-    len: usize,
-}
-
-impl KvCache {
-    /// An empty cache for sequences of this model.
-    #[must_use]
-    pub fn new(model: &Model) -> Self {
-        let _ = model;
-        Self::default()
-    }
-
-    /// Tokens seen.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// True if no token was seen.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
+    tensors: Tensors,
+    frequencies: Vec<f32>,
+    /// Buffers of passes that are over, for those to come.
+    idle: Mutex<Vec<(Workspace, HeadRoom)>>,
 }
 
 impl Model {
@@ -63,7 +61,9 @@ impl Model {
     /// weight that is not finite, `unsupported` for an architecture or dtype it does not know.
     pub fn open(dir: &Path) -> Result<Arc<Self>> {
         let config = ModelConfig::from_dir(dir)?;
-        Ok(Arc::new(Self { config }))
+        let tensors = Tensors::open(dir, &config)?;
+        let frequencies = rope_frequencies::frequencies(&config);
+        Ok(Arc::new(Self { config, tensors, frequencies, idle: Mutex::default() }))
     }
 
     /// Its shape and constants.
@@ -76,17 +76,18 @@ impl Model {
     /// it, from `seed`; `B` zero. Full mode: the weights themselves.
     #[must_use]
     pub fn initial_params(&self, layout: &Layout, seed: u64) -> Vec<f32> {
-        let _ = seed;
-        vec![0.0; layout.len()]
+        initial::params(layout, &self.config, &self.tensors, seed)
     }
 
     /// Log-probability of every target, in nats: `[T]`.
     ///
     /// # Errors
-    /// `rejected` if `params` does not fit the layout, `data` if a result is not finite.
+    /// `rejected` if `params` does not fit the layout; `other` if a result is not finite.
     pub fn forward(&self, layout: &Layout, params: &[f32], batch: &Packed) -> Result<Vec<f32>> {
-        let _ = (layout, params, batch);
-        Err(Error::unsupported("not yet"))
+        let net = self.net(layout, params)?;
+        self.with_workspace(|work, room| {
+            Pass::new(net, batch, &self.frequencies, work, room).forward()
+        })
     }
 
     /// As [`Model::forward`]; adds the gradient of the loss to `grads`. A loss is a sum.
@@ -102,8 +103,13 @@ impl Model {
         batch: &Packed,
         loss: &dyn TokenLoss,
     ) -> Result<(Vec<f32>, LossValue)> {
-        let _ = (layout, params, grads, batch, loss);
-        Err(Error::unsupported("not yet"))
+        let net = self.net(layout, params)?;
+        if grads.len() != layout.len() {
+            return Err(lengths("gradients", grads.len(), layout));
+        }
+        self.with_workspace(|work, room| {
+            Pass::new(net, batch, &self.frequencies, work, room).forward_backward(grads, loss)
+        })
     }
 
     /// Feeds tokens to one sequence; returns the logits after the last of them: `[vocab]`.
@@ -121,11 +127,11 @@ impl Model {
     }
 
     /// Feeds tokens to several sequences at once, each with its own cache and its own number of new
-    /// tokens (at least one); returns the logits after the last token of each: `[B × vocab]`.
+    /// tokens (at least one); returns the logits after the last token of each: `[B · vocab]`.
     ///
     /// # Errors
     /// `rejected` for a token outside the vocabulary, an empty list of tokens, or a sequence that
-    /// outgrows the model's context.
+    /// outgrows the model's context; nothing is changed then.
     pub fn decode_batch(
         &self,
         layout: &Layout,
@@ -133,7 +139,56 @@ impl Model {
         caches: &mut [&mut KvCache],
         tokens: &[&[i32]],
     ) -> Result<Vec<f32>> {
-        let _ = (layout, params, caches, tokens);
-        Err(Error::unsupported("not yet"))
+        let net = self.net(layout, params)?;
+        if caches.len() != tokens.len() {
+            return Err(Error::rejected(format!(
+                "{} caches for {} sequences",
+                caches.len(),
+                tokens.len()
+            )));
+        }
+        let mut ids = Vec::with_capacity(tokens.len());
+        for (cache, tokens) in caches.iter().zip(tokens) {
+            if tokens.is_empty() {
+                return Err(Error::rejected("no token to decode"));
+            }
+            let len = cache.len() + tokens.len();
+            if len > self.config.max_positions {
+                return Err(Error::rejected(format!(
+                    "a sequence of {len} tokens does not fit the model's context of {}",
+                    self.config.max_positions
+                )));
+            }
+            ids.push(token_ids(tokens, "tokens", &self.config)?);
+        }
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let step = Step::new(caches, &ids);
+        self.with_workspace(|work, _| Ok(step.run(net, &self.frequencies, caches, work)))
     }
+
+    fn net<'a>(&'a self, layout: &'a Layout, params: &'a [f32]) -> Result<Net<'a>> {
+        if params.len() != layout.len() {
+            return Err(lengths("parameters", params.len(), layout));
+        }
+        Ok(Net { config: &self.config, tensors: &self.tensors, layout, params })
+    }
+
+    /// Lends the buffers of an earlier pass, or new ones.
+    fn with_workspace<T>(
+        &self,
+        f: impl FnOnce(&mut Workspace, &mut HeadRoom) -> Result<T>,
+    ) -> Result<T> {
+        // A panic elsewhere cannot leave the list half-changed.
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut work, mut room) = idle().pop().unwrap_or_default();
+        let result = f(&mut work, &mut room);
+        idle().push((work, room));
+        result
+    }
+}
+
+fn lengths(what: &str, len: usize, layout: &Layout) -> Error {
+    Error::rejected(format!("{len} {what} for a layout of {}", layout.len()))
 }
