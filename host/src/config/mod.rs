@@ -142,13 +142,37 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Loaded> {
     for text in sets {
         set::apply(&mut tree, text)?;
     }
-    set::anchor_paths(&mut tree);
-    let mut config: Config = decode::decode(&tree).map_err(|p| explain::explain(p, path))?;
-    config.fill_names();
     let base_dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
         _ => PathBuf::from("."),
     };
+    finish(tree, path, base_dir)
+}
+
+/// Takes a config out of a run record, as [`Loaded::resolved_json`] put it there, and lays `--set`s
+/// over it.
+///
+/// # Errors
+/// As [`load`]; the place is the record.
+pub fn load_recorded(
+    config: &serde_json::Value,
+    record: &Path,
+    base_dir: &Path,
+    sets: &[String],
+) -> Result<Loaded> {
+    // JSON is YAML.
+    let mut tree = yaml::read(&config.to_string())
+        .map_err(|e| e.context(format!("read the config of `{}`", record.display())))?;
+    for text in sets {
+        set::apply(&mut tree, text)?;
+    }
+    finish(tree, record, base_dir.to_owned())
+}
+
+fn finish(mut tree: Node, path: &Path, base_dir: PathBuf) -> Result<Loaded> {
+    set::anchor_paths(&mut tree);
+    let mut config: Config = decode::decode(&tree).map_err(|p| explain::explain(p, path))?;
+    config.fill_names();
     let loaded = Loaded { config, base_dir, path: path.to_owned(), tree };
     check::check(&loaded)?;
     Ok(loaded)
