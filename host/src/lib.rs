@@ -2,6 +2,7 @@
 The host: everything between a config file and a trained adapter that is not a plugin.
 */
 
+mod builtin;
 pub mod cli;
 pub mod config;
 pub mod data;

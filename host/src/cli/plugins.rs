@@ -1,9 +1,275 @@
-//! `tinsmith plugins`.
+//! `tinsmith plugins`: list, show, check, add and trust.
 
-use super::{Ui, args::PluginsCommand};
-use crate::{Error, Result};
+use super::{
+    Style, Ui,
+    args::{
+        Format, PluginsAddArgs, PluginsCheckArgs, PluginsCommand, PluginsListArgs, PluginsShowArgs,
+        PluginsTrustArgs,
+    },
+};
+use crate::{
+    Error, Kind as ErrorKind, Result,
+    plugins::{self, Entry, Inspection, Kind, PluginOptions, Provides, Registry},
+};
+use serde_json::{Value, json};
+use std::{
+    path::Path,
+    process::{Command, ExitStatus, Output},
+};
+use tinsmith_plugin_api::abi::Description;
 
 /// Runs the command.
-pub fn run(_args: &PluginsCommand, _ui: &Ui) -> Result<()> {
-    Err(Error::usage("`plugins` is not in this build yet"))
+pub fn run(command: &PluginsCommand, ui: &Ui) -> Result<()> {
+    match command {
+        PluginsCommand::List(args) => list(args, ui),
+        PluginsCommand::Show(args) => show(args, ui),
+        PluginsCommand::Check(args) if args.in_process => check_here(args, ui),
+        PluginsCommand::Check(args) => check(args, ui),
+        PluginsCommand::Add(args) => add(args, ui),
+        PluginsCommand::Trust(args) => trust(args, ui),
+    }
+}
+
+fn options(ui: &Ui) -> PluginOptions {
+    PluginOptions { paths: ui.plugin_paths().to_vec(), configured: Vec::new() }
+}
+
+fn list(args: &PluginsListArgs, ui: &Ui) -> Result<()> {
+    let registry = Registry::scan(&options(ui))?;
+    if args.format.format == Format::Json {
+        return registry.entries().iter().try_for_each(|entry| ui.json_line(&entry_json(entry)));
+    }
+    let mut rows = vec![["ID", "VERSION", "ABI", "PROVIDES", "FROM", "STATE"].map(str::to_owned)];
+    rows.extend(registry.entries().iter().map(|entry| {
+        [
+            or_dash(entry.id()),
+            or_dash(entry.version()),
+            entry.abi().map_or_else(|| "—".to_owned(), |abi| abi.to_string()),
+            or_dash(&provides_words(entry.provides())),
+            entry.place(),
+            entry.state().words(),
+        ]
+    }));
+    ui.data(table(&rows, |text| ui.paint(Style::Bold, text)))
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "—".to_owned() } else { text.to_owned() }
+}
+
+fn provides_words(provides: &Provides) -> String {
+    let kinds = Kind::ALL.into_iter().filter(|kind| !provides.of(*kind).is_empty());
+    let words = kinds.map(|kind| format!("{kind}: {}", provides.of(kind).join(", ")));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    json!({
+        "id": entry.id(),
+        "version": entry.version(),
+        "abi": entry.abi(),
+        "origin": entry.origin(),
+        "path": entry.path(),
+        "provides": entry.provides(),
+        "state": entry.state().words(),
+    })
+}
+
+fn show(args: &PluginsShowArgs, ui: &Ui) -> Result<()> {
+    let registry = Registry::load(&options(ui))?;
+    let entry = registry.plugin(&args.plugin)?;
+    let plugin = entry.plugin()?;
+    let described = plugin.provides().into_iter();
+    let described: Vec<Description> = described
+        .map(|item| plugin.describe(item.kind, &item.name))
+        .collect::<std::result::Result<_, _>>()?;
+    if args.format.format == Format::Json {
+        let mut value = entry_json(entry);
+        value["sha256"] = json!(entry.sha256());
+        value["api"] = json!(plugin.api());
+        value["rustc"] = json!(plugin.rustc());
+        value["provides"] = json!(described);
+        return ui.json(&value);
+    }
+    let mut text = format!("{} {}\n", ui.paint(Style::Bold, plugin.id()), plugin.version());
+    text += &format!("  from         {}\n", entry.place());
+    text += &format!("  built with   plugin-api {}, {}\n", plugin.api(), plugin.rustc());
+    if let Some(sha256) = entry.sha256() {
+        text += &format!("  sha256       {sha256}\n");
+    }
+    for item in &described {
+        text += "\n";
+        text += &item_text(item, ui);
+    }
+    ui.data(text)
+}
+
+/// One thing that a plugin provides, with the keys of its config section.
+fn item_text(item: &Description, ui: &Ui) -> String {
+    let name = format!("{} `{}`", item.kind, item.name);
+    let mut text = ui.paint(Style::Bold, name);
+    if !item.summary.is_empty() {
+        text += &format!("  {}", item.summary);
+    }
+    text.push('\n');
+    if !item.inputs.is_empty() {
+        text += &format!("  reads {}\n", item.inputs.join(", "));
+    }
+    let Some(properties) = item.config_schema.get("properties").and_then(Value::as_object) else {
+        return text;
+    };
+    let mut rows = Vec::new();
+    for (key, schema) in properties {
+        let default = item.defaults.get(key);
+        let default = default.map_or_else(|| "required".to_owned(), |value| format!("= {value}"));
+        let doc = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        rows.push([format!("  {key}"), default, doc.replace('\n', " ")]);
+    }
+    text + &table(&rows, str::to_owned)
+}
+
+/// Columns as wide as their widest cell; the first row through `head`.
+fn table<const N: usize>(rows: &[[String; N]], head: impl Fn(&str) -> String) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for (i, row) in rows.iter().enumerate() {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line += cell;
+            line += &" ".repeat(width - cell.chars().count() + 2);
+        }
+        let line = line.trim_end();
+        text += &if i == 0 { head(line) } else { line.to_owned() };
+        text.push('\n');
+    }
+    text
+}
+
+fn check(args: &PluginsCheckArgs, ui: &Ui) -> Result<()> {
+    let facts = inspect_in_child(&args.path)?;
+    if args.format.format == Format::Json {
+        return ui.json(&facts);
+    }
+    let mut text = format!(
+        "{} {}  ABI {}, plugin-api {}, {}\nsha256 {}\n",
+        ui.paint(Style::Bold, &facts.id),
+        facts.version,
+        facts.abi,
+        facts.api,
+        facts.rustc,
+        facts.sha256
+    );
+    for item in &facts.provides {
+        text += &format!("{} `{}`\n", item.kind, item.name);
+    }
+    ui.data(text)?;
+    ui.info(ui.paint_err(Style::Good, "the plugin loads and answers"));
+    Ok(())
+}
+
+/// What the child does: loads the plugin and prints what it says, or why not, as JSON.
+fn check_here(args: &PluginsCheckArgs, ui: &Ui) -> Result<()> {
+    match plugins::inspect(&args.path) {
+        Ok(facts) => ui.json_line(&json!({ "ok": facts })),
+        Err(e) => ui.json_line(&json!({
+            "error": { "message": e.to_string(), "hint": e.hint },
+        })),
+    }
+}
+
+/// Loads the plugin in a process of its own, so that its crash is an error and not ours.
+fn inspect_in_child(path: &Path) -> Result<Inspection> {
+    let program = std::env::current_exe()
+        .map_err(|e| Error::failed(format!("find the program's own file: {e}")))?;
+    let mut child = Command::new(program);
+    child.args(["plugins", "check", "--in-process", "--format", "json"]).arg(path);
+    let output =
+        child.output().map_err(|e| Error::failed(format!("start a child process: {e}")))?;
+    answer(&output).map_err(|e| match e.context.is_empty() {
+        true => e,
+        false => e.context(format!("check `{}`", path.display())),
+    })
+}
+
+fn answer(output: &Output) -> Result<Inspection> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().last().unwrap_or_default();
+    let answer: Option<Value> = serde_json::from_str(last).ok().filter(|_| output.status.success());
+    let Some(mut answer) = answer else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.lines().last().map_or_else(String::new, |line| format!(" after `{line}`"));
+        let message = format!("the plugin ended the process {}{said}", ending(output.status));
+        return Err(Error::failed(message)
+            .hint("do not load it: this cannot be contained inside of a training")
+            .context("load in a process of its own"));
+    };
+    if let Some(error) = answer.get("error") {
+        let message = error["message"].as_str().unwrap_or_default();
+        let mut e = Error::new(ErrorKind::Failed, message);
+        e.hint = error["hint"].as_str().map(str::to_owned);
+        return Err(e);
+    }
+    serde_json::from_value(answer["ok"].take())
+        .map_err(|e| Error::failed(format!("read the answer of the child process: {e}")))
+}
+
+#[cfg(unix)]
+fn ending(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match status.signal() {
+        Some(6) => "with SIGABRT (built with `panic = \"abort\"`, or it called `abort`)".to_owned(),
+        Some(7) => "with SIGBUS".to_owned(),
+        Some(9) => "with SIGKILL (perhaps out of memory)".to_owned(),
+        Some(11) => "with SIGSEGV (a fault in unsafe code, or a stack overflow)".to_owned(),
+        Some(signal) => format!("with signal {signal}"),
+        None => format!("with {status}"),
+    }
+}
+
+#[cfg(not(unix))]
+fn ending(status: ExitStatus) -> String {
+    format!("with {status}")
+}
+
+fn add(args: &PluginsAddArgs, ui: &Ui) -> Result<()> {
+    let facts = inspect_in_child(&args.path)?;
+    let added = plugins::add(&args.path, &facts, args.replace)?;
+    ui.data(added.library.display().to_string())?;
+    ui.info(format_args!("added and trusted plugin `{}` (sha256 {})", added.id, added.sha256));
+    if let Some(item) = facts.provides.first() {
+        ui.hint(format_args!("use it in a config: `{}: {}`", section(item.kind), item.name));
+    }
+    Ok(())
+}
+
+/// The config section that names a plugin of this kind.
+fn section(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Renderer => "renderer",
+        Kind::Loss => "loss",
+        Kind::Storage => "storage",
+        Kind::Trainer => "trainer",
+    }
+}
+
+fn trust(args: &PluginsTrustArgs, ui: &Ui) -> Result<()> {
+    let trusted = plugins::trust_path(&args.path)?;
+    ui.data(format!("{}  {}", trusted.sha256, trusted.library.display()))?;
+    ui.info(format_args!(
+        "trusted `{}` as it is now; a hash says that it stays the same file, not that it is good",
+        trusted.id
+    ));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_aligned_by_characters() {
+        let rows = [["a", "—"], ["bcd", "e"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows, str::to_uppercase), "A    —\nbcd  e\n");
+    }
 }

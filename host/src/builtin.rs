@@ -1,0 +1,40 @@
+//! The plugins that are linked into the program.
+//!
+//! A library crate that nobody names is dropped by the linker without a word, and its plugin with
+//! it: so they are named here, and the test pins the list.
+
+use tinsmith_chat as _;
+use tinsmith_local as _;
+use tinsmith_losses as _;
+use tinsmith_store_file as _;
+
+#[cfg(test)]
+mod tests {
+    use tinsmith_plugin_api::abi::{self, Kind};
+
+    #[test]
+    fn the_built_in_plugins_are_these() {
+        let mut found: Vec<String> = abi::linked()
+            .map(|handshake| {
+                let plugin = abi::admit(handshake).unwrap();
+                let names: Vec<String> = plugin
+                    .provides()
+                    .into_iter()
+                    .map(|item| format!("{}:{}", item.kind, item.name))
+                    .collect();
+                format!("{} = {}", plugin.id(), names.join(" "))
+            })
+            .collect();
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "chat = renderer:role_colon renderer:llama3 renderer:chatml renderer:template",
+                "local = trainer:local",
+                "losses = loss:cross_entropy loss:importance_sampling loss:ppo loss:cispo loss:dro",
+                "store-file = storage:file",
+            ]
+        );
+        assert_eq!(Kind::ALL.len(), 4);
+    }
+}

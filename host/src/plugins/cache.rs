@@ -1,0 +1,107 @@
+//! Private copies of libraries, named by their hash: what is loaded is what was hashed.
+
+use super::dirs;
+use crate::{Error, Result, env, runs};
+use sha2::{Digest, Sha256};
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// Larger files are no plugins.
+const MOST_BYTES: u64 = 2 << 30;
+
+/// A library, read once.
+pub(super) struct Library {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// sha256 of the bytes, in hex.
+    pub sha256: String,
+}
+
+impl Library {
+    /// Reads and hashes a library.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let io = |e: std::io::Error| Error::io("read", path, &e);
+        let mut file = File::open(path).map_err(io)?;
+        let facts = file.metadata().map_err(io)?;
+        if !facts.is_file() {
+            return Err(Error::failed(format!("`{}` is no file", path.display())));
+        }
+        if facts.len() > MOST_BYTES {
+            return Err(Error::failed(format!("`{}` is too large for a plugin", path.display())));
+        }
+        let mut bytes = Vec::with_capacity(facts.len() as usize + 1);
+        file.read_to_end(&mut bytes).map_err(io)?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { bytes, sha256 })
+    }
+
+    /// The path of a private copy, made if there is none yet.
+    pub(super) fn private_copy(&self) -> Result<PathBuf> {
+        let folder = dirs::required(dirs::cache(), env::XDG_CACHE_HOME)?;
+        private_folder(&folder)?;
+        let path = folder.join(format!("{}{}", self.sha256, std::env::consts::DLL_SUFFIX));
+        if !self.is_at(&path) {
+            self.write(&folder, &path).map_err(|e| Error::io("write", &path, &e))?;
+        }
+        Ok(path)
+    }
+
+    /// Whether the copy is there and whole. The folder is private, so that only an interrupted
+    /// write or a damaged disk could have changed it; writes are whole or absent.
+    fn is_at(&self, path: &Path) -> bool {
+        let facts = fs::symlink_metadata(path);
+        facts.is_ok_and(|facts| facts.is_file() && facts.len() == self.bytes.len() as u64)
+    }
+
+    fn write(&self, folder: &Path, path: &Path) -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+        file.write_all(&self.bytes)?;
+        read_and_execute_only(file.as_file())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn read_and_execute_only(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o500))
+}
+
+#[cfg(not(unix))]
+fn read_and_execute_only(file: &File) -> std::io::Result<()> {
+    let mut permissions = file.metadata()?.permissions();
+    permissions.set_readonly(true);
+    file.set_permissions(permissions)
+}
+
+/// Creates the folder for its owner alone, or checks that it is so.
+#[cfg(unix)]
+fn private_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    if let Some(parent) = folder.parent() {
+        runs::create_folder(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => return Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(Error::io("create the folder", folder, &e)),
+    }
+    let facts = fs::symlink_metadata(folder).map_err(|e| Error::io("read", folder, &e))?;
+    let ours = facts.uid() == rustix::process::geteuid().as_raw();
+    if !facts.is_dir() || !ours || facts.mode() & 0o022 != 0 {
+        let shown = folder.display();
+        return Err(Error::failed(format!("`{shown}` is no private folder"))
+            .hint(format!("delete `{shown}`; it only holds copies of plugins")));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn private_folder(folder: &Path) -> Result<()> {
+    runs::create_folder(folder)
+}

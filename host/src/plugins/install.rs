@@ -1,0 +1,145 @@
+//! Installing and trusting plugins.
+
+use super::{
+    dirs,
+    load::{self, Inspection},
+    manifest::{self, Manifest, Provides},
+    search,
+    trust::{Pin, Trusted},
+};
+use crate::{Error, Result, env, runs};
+use std::path::{Path, PathBuf};
+use tinsmith_plugin_api::abi::Kind;
+
+/// What was installed or trusted.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The plugin's id.
+    pub id: String,
+    /// sha256 of its library.
+    pub sha256: String,
+    /// Its library.
+    pub library: PathBuf,
+}
+
+/// Copies a plugin, which was inspected in a process of its own, below `XDG_DATA_HOME` and trusts
+/// the copy.
+///
+/// # Errors
+/// `failed` if it is installed already and `replace` is false, if the library is not the one that
+/// was inspected, or if nothing can be written.
+pub fn add(path: &Path, facts: &Inspection, replace: bool) -> Result<Installed> {
+    manifest::check_id(&facts.id)?;
+    let source = load::real_path(&search::request_for(path)?.library)?;
+    let library = super::cache::Library::read(&source)?;
+    if library.sha256 != facts.sha256 {
+        return Err(Error::failed(format!(
+            "`{}` changed while it was installed",
+            source.display()
+        ))
+        .hint("run the command again"));
+    }
+    let plugins = dirs::required(dirs::installed(), env::XDG_DATA_HOME)?;
+    runs::create_folder(&plugins)?;
+    let folder = plugins.join(&facts.id);
+    if folder.exists() && !replace {
+        return Err(Error::failed(format!("plugin `{}` is installed already", facts.id))
+            .hint("add `--replace` to install this one in its place"));
+    }
+    let name = format!("lib{}{}", facts.id.replace('-', "_"), std::env::consts::DLL_SUFFIX);
+    let staged = stage(&plugins, &name, &library.bytes, &manifest_of(facts, &name))?;
+    put_in_place(staged, &folder).map_err(|e| Error::io("install into", &folder, &e))?;
+    pin(&facts.id, folder.join(name), library.sha256)
+}
+
+/// Trusts the library at `path` as it is now.
+///
+/// # Errors
+/// `failed` if it cannot be read or others could change it.
+pub fn trust_path(path: &Path) -> Result<Installed> {
+    let request = search::request_for(path)?;
+    let library = load::real_path(&request.library)?;
+    super::trust::check_owner(&library)?;
+    let sha256 = super::cache::Library::read(&library)?.sha256;
+    if request.sha256.is_some_and(|pinned| pinned != sha256) {
+        return Err(Error::failed(format!(
+            "`{}` is not the library that its `plugin.toml` describes",
+            dirs::short(&library)
+        ))
+        .hint("write its sha256 into `plugin.toml`, or remove the line"));
+    }
+    let id = match Manifest::read(path) {
+        Ok(manifest) => manifest.id,
+        Err(_) => library.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    pin(&id, library, sha256)
+}
+
+fn pin(id: &str, path: PathBuf, sha256: String) -> Result<Installed> {
+    let library = load::real_path(&path)?;
+    Trusted::add(Pin {
+        id: id.to_owned(),
+        path: library.clone(),
+        sha256: sha256.clone(),
+        date: runs::now(),
+    })?;
+    Ok(Installed { id: id.to_owned(), sha256, library })
+}
+
+fn manifest_of(facts: &Inspection, library: &str) -> Manifest {
+    let of = |kind: Kind| {
+        let items = facts.provides.iter().filter(move |item| item.kind == kind);
+        items.map(|item| item.name.clone()).collect()
+    };
+    Manifest {
+        id: facts.id.clone(),
+        version: facts.version.clone(),
+        api: facts.api.clone(),
+        abi: facts.abi,
+        library: library.to_owned(),
+        sha256: Some(facts.sha256.clone()),
+        symbol: None,
+        provides: Provides {
+            renderers: of(Kind::Renderer),
+            losses: of(Kind::Loss),
+            storages: of(Kind::Storage),
+            trainers: of(Kind::Trainer),
+        },
+    }
+}
+
+/// Writes the plugin's folder under a temporary name.
+fn stage(
+    plugins: &Path,
+    library: &str,
+    bytes: &[u8],
+    manifest: &Manifest,
+) -> Result<tempfile::TempDir> {
+    let io = |e: std::io::Error| Error::io("write", plugins, &e);
+    let staged = tempfile::Builder::new().prefix(".tmp-").tempdir_in(plugins).map_err(io)?;
+    runs::replace(&staged.path().join(library), bytes)?;
+    runs::replace(&staged.path().join(manifest::FILE), manifest.to_toml()?.as_bytes())?;
+    Ok(staged)
+}
+
+/// Moves the folder to its name. A folder cannot be replaced in one step: the old one steps aside
+/// first and comes back if the new one cannot take its place.
+fn put_in_place(staged: tempfile::TempDir, folder: &Path) -> std::io::Result<()> {
+    let aside = staged.path().with_extension("old");
+    let replaced = folder.exists();
+    if replaced {
+        std::fs::rename(folder, &aside)?;
+    }
+    if let Err(e) = std::fs::rename(staged.path(), folder) {
+        if replaced {
+            std::fs::rename(&aside, folder)?;
+        }
+        return Err(e);
+    }
+    // Its content has moved: there is nothing left to delete.
+    let _ = staged.keep();
+    if replaced {
+        std::fs::remove_dir_all(&aside)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! From a path to an admitted plugin: every check in order.
+
+use super::{cache::Library, dirs, elf, loader, trust, trust::Trusted};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use tinsmith_plugin_api::abi::{self, Description, Plugin};
+
+/// Why a library may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consent {
+    /// The user named it on this command line.
+    ByHand,
+    /// Only if it is on the list of trusted libraries.
+    IfTrusted,
+}
+
+/// A library to load, and what its manifest says of it.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub library: PathBuf,
+    pub sha256: Option<String>,
+    pub symbol: Option<String>,
+    pub consent: Consent,
+}
+
+/// An admitted plugin from a library.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded {
+    pub plugin: Plugin,
+    pub sha256: String,
+}
+
+impl Request {
+    /// A library that the user named, without a manifest.
+    pub(super) fn by_hand(library: PathBuf) -> Self {
+        Self { library, sha256: None, symbol: None, consent: Consent::ByHand }
+    }
+
+    /// Loads it.
+    ///
+    /// # Errors
+    /// `failed`: one line that says which library and what is wrong with it, and a hint.
+    pub(super) fn load(&self) -> Result<Loaded> {
+        self.steps()
+            .map_err(|e| e.context(format!("plugin library `{}`", dirs::short(&self.library))))
+    }
+
+    fn steps(&self) -> Result<Loaded> {
+        let path = real_path(&self.library)?;
+        trust::check_owner(&path)?;
+        let library = Library::read(&path)?;
+        if self.sha256.as_ref().is_some_and(|pinned| *pinned != library.sha256) {
+            return Err(Error::failed(
+                "the library is not the one that its `plugin.toml` describes",
+            )
+            .hint("install it again with `tinsmith plugins add --replace PATH`"));
+        }
+        if self.consent == Consent::IfTrusted {
+            Trusted::read()?.require(&path, &library.sha256)?;
+        }
+        let symbol = self.check_format(&library.bytes)?;
+        let handshake = loader::open(&library.private_copy()?, &symbol)?;
+        let plugin = abi::admit(handshake)?;
+        super::manifest::check_id(plugin.id())?;
+        Ok(Loaded { plugin, sha256: library.sha256 })
+    }
+
+    /// Looks at the file's structure and finds the plugin's symbol.
+    fn check_format(&self, bytes: &[u8]) -> Result<String> {
+        if !elf::USED_HERE {
+            return self.symbol.clone().map_or_else(|| self.symbol_by_name(), Ok);
+        }
+        elf::check(bytes)?;
+        if let Some(symbol) = &self.symbol {
+            return Ok(symbol.clone());
+        }
+        let mut found = elf::plugin_symbols(bytes)?;
+        match (found.pop(), found.pop()) {
+            (Some(symbol), None) => Ok(symbol),
+            (Some(one), Some(two)) => {
+                Err(Error::failed(format!("the library holds two plugins, `{one}` and `{two}`"))
+                    .hint("name one as `symbol` in its `plugin.toml`"))
+            }
+            (None, _) => Err(Error::failed("the library is no tinsmith plugin")
+                .hint("a plugin is built from a crate that calls `plugin!`")),
+        }
+    }
+
+    /// Where symbols cannot be listed, the library's file name tells the crate.
+    fn symbol_by_name(&self) -> Result<String> {
+        let stem = self.library.file_stem().and_then(|stem| stem.to_str());
+        let name = stem.map(|stem| stem.strip_prefix("lib").unwrap_or(stem).replace('-', "_"));
+        let name = name.ok_or_else(|| Error::failed("the library's name is not valid UTF-8"))?;
+        Ok(format!("{}{name}", elf::SYMBOL_PREFIX))
+    }
+}
+
+/// The path without symbolic links. A bare name would make the system search its own folders.
+pub(super) fn real_path(path: &Path) -> Result<PathBuf> {
+    let found = path.canonicalize().map_err(|e| Error::io("find", path, &e))?;
+    if found.is_dir() {
+        return Err(Error::failed("it is a folder, not a library")
+            .hint("name the library, or a folder with a `plugin.toml`"));
+    }
+    Ok(found)
+}
+
+/// What a loaded plugin says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// The plugin's id.
+    pub id: String,
+    /// Its own version.
+    pub version: String,
+    /// Version of plugin-api that it was built against.
+    pub api: String,
+    /// The ABI that it speaks.
+    pub abi: u32,
+    /// The compiler that built it.
+    pub rustc: String,
+    /// sha256 of the library.
+    pub sha256: String,
+    /// Everything that it provides.
+    pub provides: Vec<Description>,
+}
+
+/// Loads a library in this process and asks it everything. A crash of the plugin is a crash of
+/// the caller: run this in a process of its own.
+///
+/// # Errors
+/// As loading it for use; `panic` if a description panics.
+pub fn inspect(path: &Path) -> Result<Inspection> {
+    let Loaded { plugin, sha256 } = super::search::request_for(path)?.load()?;
+    let provides = plugin.provides().into_iter();
+    let provides = provides.map(|item| plugin.describe(item.kind, &item.name));
+    Ok(Inspection {
+        provides: provides.collect::<std::result::Result<_, _>>()?,
+        id: plugin.id().to_owned(),
+        version: plugin.version().to_owned(),
+        api: plugin.api().to_owned(),
+        abi: abi::ABI_VERSION,
+        rustc: plugin.rustc().to_owned(),
+        sha256,
+    })
+}

@@ -1,0 +1,295 @@
+//! All plugins of a run, by what they provide.
+
+use super::{Entry, Kind, Origin, State, nearest::nearest, search, trust::Trusted};
+use crate::{Error, Result};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::{path::PathBuf, sync::Arc};
+use tinsmith_plugin_api::{
+    LossHandle, RendererHandle, Services, StorageHandle, TrainerHandle, abi,
+};
+
+/// Which plugins to look for besides the installed and the built-in ones.
+#[derive(Clone, Debug, Default)]
+pub struct PluginOptions {
+    /// Named by hand, with `--plugin`: that is consent to run them, this once.
+    pub paths: Vec<PathBuf>,
+    /// Named by a config, which somebody else may have written: they must be trusted.
+    pub configured: Vec<PathBuf>,
+}
+
+/// All plugins of a run.
+#[derive(Debug)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+/// One thing that a plugin provides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Description {
+    /// Id of the plugin.
+    pub plugin: String,
+    /// Version of the plugin.
+    pub version: String,
+    /// sha256 of its library; none for a built-in.
+    pub sha256: Option<String>,
+    /// The rest, in the plugin's own words.
+    #[serde(flatten)]
+    pub item: abi::Description,
+}
+
+/// A plugin in use, for the run record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Used {
+    /// Id of the plugin.
+    pub id: String,
+    /// Version of the plugin.
+    pub version: String,
+    /// sha256 of its library; none for a built-in.
+    pub sha256: Option<String>,
+}
+
+impl Registry {
+    /// Finds all plugins. Reads manifests only; a library without one is loaded if the user named
+    /// or trusted it, since nothing else tells what it provides.
+    ///
+    /// # Errors
+    /// `failed` for a named path without a plugin and for two plugins of one id.
+    pub fn load(options: &PluginOptions) -> Result<Self> {
+        let mut registry = Self::scan(options)?;
+        for entry in &mut registry.entries {
+            if entry.is_anonymous() {
+                entry.introduce()?;
+            }
+        }
+        registry.settle_ids();
+        let refused = registry.entries.iter().find_map(|entry| match &entry.state {
+            State::Unusable(e) if entry.origin <= Origin::Config => {
+                Some(e.clone().context(format!("plugin `{}`", entry.place())))
+            }
+            _ => None,
+        });
+        refused.map_or(Ok(registry), Err)
+    }
+
+    /// Finds all plugins for a listing: no library is opened, and no problem of one plugin hides
+    /// the others.
+    ///
+    /// # Errors
+    /// `failed` for a named path without a plugin.
+    pub fn scan(options: &PluginOptions) -> Result<Self> {
+        let trusted = Trusted::read()?;
+        let found = search::find(&options.paths, &options.configured)?;
+        let mut entries: Vec<Entry> =
+            found.into_iter().map(|candidate| Entry::found(candidate, &trusted)).collect();
+        let mut linked = abi::linked().map(Entry::linked).collect::<Result<Vec<_>>>()?;
+        linked.sort_by(|a, b| a.id.cmp(&b.id));
+        entries.extend(linked);
+        let mut registry = Self { entries };
+        registry.settle_ids();
+        Ok(registry)
+    }
+
+    /// Of plugins with one id, the one named by hand goes first; the same library found twice is
+    /// no conflict; everything else is.
+    fn settle_ids(&mut self) {
+        for later in 1..self.entries.len() {
+            let (before, rest) = self.entries.split_at_mut(later);
+            let entry = &mut rest[0];
+            let usable = |entry: &Entry| matches!(entry.state, State::Ready);
+            let same_id = |earlier: &&mut Entry| usable(earlier) && earlier.id == entry.id;
+            let Some(earlier) = before.iter_mut().find(same_id) else { continue };
+            if entry.id.is_empty() || !usable(entry) {
+                continue;
+            }
+            if earlier.same_as(entry)
+                || earlier.origin == Origin::CommandLine && entry.origin != Origin::CommandLine
+            {
+                entry.state = State::Overridden;
+                continue;
+            }
+            let message = format!(
+                "two plugins have the id `{}`: `{}` and `{}`",
+                entry.id,
+                earlier.place(),
+                entry.place()
+            );
+            let e = Error::failed(message).hint("remove one of them, or name one with `--plugin`");
+            earlier.state = State::Unusable(e.clone());
+            entry.state = State::Unusable(e);
+        }
+    }
+
+    /// Every plugin, in the order of importance.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The plugin of this id.
+    ///
+    /// # Errors
+    /// `usage`, with the nearest id.
+    pub fn plugin(&self, id: &str) -> Result<&Entry> {
+        let found = self.entries.iter().filter(|entry| entry.id == id);
+        // A usable one before one that says why it is not.
+        found.min_by_key(|entry| !matches!(entry.state, State::Ready)).ok_or_else(|| {
+            let known: Vec<&str> = self.usable().map(Entry::id).collect();
+            Error::usage(format!("unknown plugin `{id}`")).hint(suggestion(id, &known))
+        })
+    }
+
+    /// Builds a renderer by `name` or `plugin/name`.
+    ///
+    /// # Errors
+    /// `usage` for an unknown or ambiguous name; what the plugin says of its config, with
+    /// [`Error::field`] inside of `config`.
+    pub fn renderer(
+        &self,
+        name: &str,
+        config: &Map<String, Value>,
+        services: Services,
+    ) -> Result<Arc<dyn RendererHandle>> {
+        let (entry, name) = self.find(Kind::Renderer, name)?;
+        Ok(entry.plugin()?.renderer(name, config, &services)?)
+    }
+
+    /// Builds a loss by `name` or `plugin/name`.
+    ///
+    /// # Errors
+    /// As [`Registry::renderer`].
+    pub fn loss(&self, name: &str, config: &Map<String, Value>) -> Result<Arc<dyn LossHandle>> {
+        let (entry, name) = self.find(Kind::Loss, name)?;
+        Ok(entry.plugin()?.loss(name, config)?)
+    }
+
+    /// Opens a storage by its URI's scheme or `plugin/scheme`.
+    ///
+    /// # Errors
+    /// As [`Registry::renderer`].
+    pub fn storage(
+        &self,
+        scheme: &str,
+        config: &Map<String, Value>,
+        services: Services,
+    ) -> Result<Arc<dyn StorageHandle>> {
+        let (entry, scheme) = self.find(Kind::Storage, scheme)?;
+        Ok(entry.plugin()?.storage(scheme, config, &services)?)
+    }
+
+    /// Builds a trainer by `name` or `plugin/name`.
+    ///
+    /// # Errors
+    /// As [`Registry::renderer`].
+    pub fn trainer(
+        &self,
+        name: &str,
+        config: &Map<String, Value>,
+        services: Services,
+    ) -> Result<Arc<dyn TrainerHandle>> {
+        let (entry, name) = self.find(Kind::Trainer, name)?;
+        Ok(entry.plugin()?.trainer(name, config, &services)?)
+    }
+
+    /// What a plugin says about one thing it provides.
+    ///
+    /// # Errors
+    /// As [`Registry::renderer`].
+    pub fn describe(&self, kind: Kind, name: &str) -> Result<Description> {
+        let (entry, name) = self.find(kind, name)?;
+        let item = entry.plugin()?.describe(kind, name)?;
+        Ok(Description {
+            plugin: entry.id.clone(),
+            version: entry.version.clone(),
+            sha256: entry.sha256().map(str::to_owned),
+            item,
+        })
+    }
+
+    /// Plugins that were loaded from libraries, or from which something was built.
+    #[must_use]
+    pub fn used(&self) -> Vec<Used> {
+        let used = self.usable().filter(|entry| entry.is_loaded());
+        used.map(|entry| Used {
+            id: entry.id.clone(),
+            version: entry.version.clone(),
+            sha256: entry.sha256().map(str::to_owned),
+        })
+        .collect()
+    }
+
+    /// A line for each library that runs because the user named it: which, and its hash.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let named = self.usable().filter(|entry| entry.origin == Origin::CommandLine);
+        named
+            .filter_map(|entry| {
+                let sha256 = entry.sha256()?;
+                Some(format!("plugin `{}` from {} (sha256 {sha256})", entry.id, entry.place()))
+            })
+            .collect()
+    }
+
+    /// The plugin that provides `kind` `name`, and the name within it.
+    fn find<'a>(&self, kind: Kind, name: &'a str) -> Result<(&Entry, &'a str)> {
+        if let Some((id, item)) = name.split_once('/') {
+            let entry = self.plugin(id)?;
+            return match entry.provides.of(kind).iter().any(|known| known == item) {
+                true => Ok((entry, item)),
+                false => {
+                    Err(unknown(kind, item, entry.provides.of(kind))
+                        .context(format!("plugin `{id}`")))
+                }
+            };
+        }
+        let provides = |entry: &&Entry| entry.provides.of(kind).iter().any(|known| known == name);
+        let mut usable = self.usable().filter(provides);
+        match (usable.next(), usable.next()) {
+            (Some(entry), None) => Ok((entry, name)),
+            (Some(one), Some(two)) => {
+                let (one, two) = (one.id(), two.id());
+                Err(Error::usage(format!(
+                    "two plugins provide the {kind} `{name}`: `{one}` and `{two}`"
+                ))
+                .hint(format!("write `{one}/{name}` or `{two}/{name}`")))
+            }
+            (None, _) => Err(self.not_found(kind, name)),
+        }
+    }
+
+    fn not_found(&self, kind: Kind, name: &str) -> Error {
+        let refused = self.entries.iter().find_map(|entry| match &entry.state {
+            State::Unusable(e) if entry.provides.of(kind).iter().any(|known| known == name) => {
+                Some((entry, e))
+            }
+            _ => None,
+        });
+        if let Some((entry, e)) = refused {
+            let context = format!("{kind} `{name}` of plugin `{}` in {}", entry.id, entry.place());
+            return e.clone().context(context);
+        }
+        let known: Vec<String> =
+            self.usable().flat_map(|entry| entry.provides.of(kind)).cloned().collect();
+        unknown(kind, name, &known)
+    }
+
+    fn usable(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| matches!(entry.state, State::Ready))
+    }
+}
+
+fn unknown(kind: Kind, name: &str, known: &[String]) -> Error {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Error::usage(format!("unknown {kind} `{name}`")).hint(suggestion(name, &known))
+}
+
+fn suggestion(name: &str, known: &[&str]) -> String {
+    let mut known: Vec<&str> = known.iter().copied().filter(|name| !name.is_empty()).collect();
+    known.sort_unstable();
+    known.dedup();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "none is installed".to_owned(),
+        None => format!("available: `{}`", known.join("`, `")),
+    }
+}

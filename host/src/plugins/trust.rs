@@ -1,0 +1,115 @@
+//! Which libraries may run: pinned by hash, in files that only their owner can change.
+
+use super::dirs;
+use crate::{Error, Result, env, runs};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The list of trusted libraries, `trusted.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trusted {
+    #[serde(default, rename = "plugin")]
+    plugins: Vec<Pin>,
+}
+
+/// One trusted library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pin {
+    /// The plugin's id, for people.
+    pub id: String,
+    /// Where the library lay.
+    pub path: PathBuf,
+    /// sha256 of the library, in hex.
+    pub sha256: String,
+    /// When it was trusted, RFC 3339.
+    pub date: String,
+}
+
+impl Trusted {
+    /// The user's list; empty if there is none.
+    pub(super) fn read() -> Result<Self> {
+        let Some(path) = dirs::trusted() else { return Ok(Self::default()) };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(e) => return Err(Error::io("read", &path, &e)),
+        };
+        check_owner(&path)?;
+        toml_edit::de::from_str(&text).map_err(|e| {
+            Error::failed(e.message().trim_end_matches('.').to_owned())
+                .context("list of trusted plugins")
+                .place(&path, None, None)
+                .hint("mend the file, or delete it and trust your plugins again")
+        })
+    }
+
+    /// The hash that was trusted for a library at this path.
+    pub(super) fn pin_of(&self, path: &Path) -> Option<&str> {
+        self.plugins.iter().find(|pin| pin.path == path).map(|pin| pin.sha256.as_str())
+    }
+
+    /// Whether a library of this hash was trusted, wherever it lay.
+    pub(super) fn has(&self, sha256: &str) -> bool {
+        self.plugins.iter().any(|pin| pin.sha256 == sha256)
+    }
+
+    /// Trusts a library; an older pin of its path goes.
+    pub(super) fn add(pin: Pin) -> Result<()> {
+        let path = dirs::required(dirs::trusted(), env::XDG_CONFIG_HOME)?;
+        let mut list = Self::read()?;
+        list.plugins.retain(|known| known.path != pin.path);
+        list.plugins.push(pin);
+        list.plugins.sort_by(|a, b| a.path.cmp(&b.path));
+        let text = toml_edit::ser::to_string_pretty(&list)
+            .map_err(|e| Error::failed(format!("write the list of trusted plugins: {e}")))?;
+        if let Some(folder) = path.parent() {
+            runs::create_folder(folder)?;
+        }
+        runs::replace(&path, text.as_bytes())
+    }
+
+    /// Refuses a library that is not on the list.
+    pub(super) fn require(&self, path: &Path, sha256: &str) -> Result<()> {
+        if self.has(sha256) {
+            return Ok(());
+        }
+        let shown = dirs::short(path);
+        let hint = format!("if you trust it, run `tinsmith plugins trust {shown}`");
+        Err(match self.pin_of(path) {
+            Some(_) => Error::failed("the library has changed since it was trusted").hint(hint),
+            None => Error::failed("the library is not trusted").hint(hint),
+        })
+    }
+}
+
+/// Refuses a file that somebody else could change: it and its folder must belong to the user or to
+/// root and be writable by nobody else.
+#[cfg(unix)]
+pub(super) fn check_owner(path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    const STICKY: u32 = 0o1000;
+    let us = rustix::process::geteuid().as_raw();
+    for (path, folder) in [(Some(path), false), (path.parent(), true)] {
+        let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else { continue };
+        let found = std::fs::metadata(path).map_err(|e| Error::io("read", path, &e))?;
+        let shown = path.display();
+        if found.uid() != us && found.uid() != 0 {
+            return Err(Error::failed(format!("`{shown}` belongs to another user"))
+                .hint("copy the plugin into a folder of your own"));
+        }
+        // In a folder with the sticky bit, such as `/tmp`, only its owner can replace a file.
+        if found.mode() & 0o022 != 0 && !(folder && found.mode() & STICKY != 0) {
+            return Err(Error::failed(format!("others can write to `{shown}`"))
+                .hint(format!("run `chmod go-w {shown}`")));
+        }
+    }
+    Ok(())
+}
+
+/// Without Unix permissions there is nothing to check; the hash remains.
+#[cfg(not(unix))]
+pub(super) fn check_owner(_: &Path) -> Result<()> {
+    Ok(())
+}
