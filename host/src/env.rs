@@ -29,6 +29,11 @@ pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// Where private copies of loaded plugins lie.
 pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 
+/// Stops a debug build at a failpoint; read in `plugin-api`.
+pub const TINSMITH_FAILPOINT: &str = "TINSMITH_FAILPOINT";
+/// Lists the failpoints that a debug build passes; read in `plugin-api`.
+pub const TINSMITH_FAILPOINT_TRACE: &str = "TINSMITH_FAILPOINT_TRACE";
+
 /// A documented variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
@@ -114,6 +119,16 @@ pub const ALL: &[Variable] = &[
         XDG_CACHE_HOME,
         "Private copies of loaded plugins lie in `tinsmith/plugins` below it. \
          Default: `~/.cache`.",
+    ),
+    variable(
+        TINSMITH_FAILPOINT,
+        "For tests, in debug builds only: `NAME@N` aborts the process at the N-th passage of the \
+         failpoint NAME.",
+    ),
+    variable(
+        TINSMITH_FAILPOINT_TRACE,
+        "For tests, in debug builds only: the name of every failpoint that is passed is appended \
+         to this file.",
     ),
 ];
 

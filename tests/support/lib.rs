@@ -1,4 +1,5 @@
 //! Support code of tinsmith's tests.
 
+pub mod cli;
 pub mod tiny_model;
 pub mod tiny_tokenizer;

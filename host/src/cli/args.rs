@@ -424,7 +424,7 @@ pub enum ConfigCommand {
 /// `tinsmith config show`.
 #[derive(Args, Clone, Debug)]
 pub struct ConfigShowArgs {
-    /// The config; without it, the defaults [env: TINSMITH_CONFIG]
+    /// The config, YAML or TOML [env: TINSMITH_CONFIG]
     #[arg(value_name = "CONFIG", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Overrides of the config.

@@ -211,8 +211,14 @@ impl Ui {
         err(&format_args!("{} {line}", self.paint_err(Style::Warn, "warning:")));
     }
 
-    /// A hint, after an empty line.
+    /// What to do next, after an empty line. Not shown with `-q`.
     pub fn hint(&self, line: impl Display) {
+        if self.verbosity >= Verbosity::Normal {
+            self.hint_line(&line);
+        }
+    }
+
+    fn hint_line(&self, line: &dyn Display) {
         err(&format_args!("\n{} {line}", self.paint_err(Style::Accent, "hint:")));
     }
 
@@ -220,7 +226,7 @@ impl Ui {
     pub fn error(&self, error: &Error) {
         err(&format_args!("{} {error}", self.paint_err(Style::Bad, "error:")));
         if let Some(hint) = &error.hint {
-            self.hint(hint);
+            self.hint_line(hint);
         }
     }
 

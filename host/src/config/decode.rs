@@ -177,6 +177,17 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     ) -> Result<V::Value, Fault> {
         match self.0.kind {
             Kind::Null => visitor.visit_map(Entries { entries: [].iter(), next: None }),
+            // Derived types would take a list as their fields in order.
+            Kind::List(_) => Err(de::Error::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.any(visitor),
+        }
+        .map_err(|e| e.at(&self.0.origin))
+    }
+
+    /// A list with nothing in it: its items may be commented out as well.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0.kind {
+            Kind::Null => visitor.visit_seq(Items { items: [].iter().enumerate() }),
             _ => self.any(visitor),
         }
         .map_err(|e| e.at(&self.0.origin))
@@ -198,7 +209,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct seq tuple tuple_struct map identifier ignored_any
+        unit_struct newtype_struct tuple tuple_struct map identifier ignored_any
     }
 }
 

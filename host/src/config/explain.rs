@@ -68,11 +68,11 @@ fn unknown_key(path: &str, segments: &[Segment], known: &[&str]) -> Error {
         section if section.is_empty() => error,
         section => error.field(section),
     };
-    if let Some(near) = nearest(key, known.iter().copied()) {
-        return error.hint(format!("did you mean `{near}`?"));
-    }
     if let Some(hint) = names::hint(key, path) {
         return error.hint(hint);
+    }
+    if let Some(near) = nearest(key, known.iter().copied()) {
+        return error.hint(format!("did you mean `{near}`?"));
     }
     // The right key in the wrong section.
     let elsewhere: Vec<String> = schema::keys()
@@ -103,8 +103,8 @@ fn missing_key(section: &str, name: &str) -> Error {
 
 fn wrong(key: &str, expected: &str, found: &str) -> Error {
     let expected = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0",
-        "i32" | "i64" => "a whole number",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" => "a whole number of at least 0",
         "f32" | "f64" => "a number",
         "a boolean" => "`true` or `false`",
         "a string" => "text",

@@ -32,7 +32,7 @@ pub use data::{Data, Dataset, EvalSplit, Format, OnBadRecord, Overlong};
 pub use model::{Lora, Model};
 pub use plugin_ref::PluginRef;
 pub use run::{Checkpoint, Checks, Eval, Limits, Tracking};
-pub use schema::schema;
+pub use schema::{Key, keys, schema};
 pub use training::{Curve, LastBatch, Mode, Normalization, Optimizer, Schedule, Training};
 
 use crate::{Error, Result, env, error::Place};

@@ -14,6 +14,10 @@ const MAX_BYTES: u64 = 1 << 20;
 pub fn read(path: &Path) -> Result<Node> {
     let reader = reader(path)?;
     let text = text(path)?;
+    if text.trim().is_empty() {
+        return Err(placed(Error::usage("the config is empty"), path)
+            .hint("`tinsmith config init run.yaml` writes a first one"));
+    }
     reader(&text).map_err(|e| placed(e, path))
 }
 

@@ -73,8 +73,7 @@ fn doc(schema: &Value) -> Option<String> {
 /// not `null`.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        let target = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-        return target.map_or(schema, |target| resolve(root, target));
+        return follow(root, reference).map_or(schema, |target| resolve(root, target));
     }
     let any = alternatives(schema);
     let resolved = || any.iter().map(|s| resolve(root, s));
@@ -82,6 +81,10 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
         .find(|s| s.get("properties").is_some_and(is_table))
         .or_else(|| resolved().find(|s| s.get("type").is_none_or(|t| t != "null")))
         .unwrap_or(schema)
+}
+
+fn follow<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
+    root.pointer(reference.strip_prefix('#')?)
 }
 
 fn is_table(properties: &Value) -> bool {
@@ -98,7 +101,7 @@ fn kind(root: &Value, schema: &Value) -> String {
         if reference.ends_with("/PluginRef") {
             return "plugin".into();
         }
-        return kind(root, resolve(root, schema));
+        return kind(root, follow(root, reference).unwrap_or(&Value::Null));
     }
     if let Some(words) = words(schema) {
         return words;
@@ -106,8 +109,8 @@ fn kind(root: &Value, schema: &Value) -> String {
     let any = alternatives(schema);
     if !any.is_empty() {
         let kinds: Vec<String> =
-            any.iter().map(|s| kind(root, s)).filter(|k| k != "null" && k != "section").collect();
-        return if kinds.is_empty() { "section".into() } else { kinds.join(" or ") };
+            any.iter().map(|s| kind(root, s)).filter(|k| k != "null").collect();
+        return kinds.join(" or ");
     }
     let types: Vec<&str> = match schema.get("type") {
         Some(Value::String(one)) => vec![one],

@@ -19,7 +19,7 @@ pub fn read(text: &str) -> Result<Node> {
     })?;
     let root = places.table(document.as_table(), None)?;
     match &root.kind {
-        Kind::Map(entries) if entries.is_empty() => Err(Error::usage("the config is empty")),
+        Kind::Map(entries) if entries.is_empty() => Err(Error::usage("the config holds no keys")),
         _ => Ok(root),
     }
 }

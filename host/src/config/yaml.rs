@@ -37,7 +37,7 @@ pub fn read(text: &str) -> Result<Node> {
     builder
         .root
         .filter(|root| !matches!(root.kind, Kind::Null))
-        .ok_or_else(|| Error::usage("the config is empty"))
+        .ok_or_else(|| Error::usage("the config holds no keys"))
 }
 
 fn at(error: Error, mark: &saphyr_parser::Marker) -> Error {
