@@ -1,9 +1,95 @@
-//! `tinsmith download`.
+//! `tinsmith download`: a run's adapter, verified, in a folder of the user's.
 
-use super::{Ui, args::DownloadArgs};
-use crate::{Error, Result};
+use super::{
+    Ui,
+    args::{DownloadArgs, Format},
+    tooling::tool_options,
+};
+use crate::{
+    Error, Result,
+    config::{Mode, load_recorded},
+    runs::{CheckpointEntry, RunFolder, RunRecord, Staging},
+    training::{Stop, Tools},
+};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use tinsmith_plugin_api::Export;
 
 /// Runs the command.
-pub fn run(_args: &DownloadArgs, _ui: &Ui) -> Result<()> {
-    Err(Error::usage("`download` is not in this build yet"))
+pub fn run(args: &DownloadArgs, ui: &Ui) -> Result<()> {
+    let folder = RunFolder::find(&args.output.dir(None), &args.run)?;
+    let record = RunRecord::read(&folder.record())?;
+    let checkpoint = choose_checkpoint(&record, args.checkpoint.as_deref())?;
+    let base_dir = PathBuf::from(&record.base_dir);
+    let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &[])?;
+    let what = match loaded.config.training.mode {
+        Mode::Full => Export::Model,
+        Mode::Lora => Export::Adapter,
+    };
+    let tools = Tools::new(loaded, tool_options(ui, &Stop::default()))?;
+    let trainer = tools.trainer(Some(tools.store(&folder)?))?;
+    let dest = args.dest.clone().unwrap_or_else(|| PathBuf::from(folder.id()));
+    let mut staging = Staging::new(&dest)?;
+    trainer.export(&checkpoint.uri, what, &mut staging).map_err(|e| {
+        Error::from(e).context(format!("download checkpoint `{}`", checkpoint.name))
+    })?;
+    let files = staging.commit()?;
+    if checkpoint.name == "final" {
+        compare(&record, &files, &dest)?;
+    }
+    match args.format.format {
+        Format::Json => ui.json(&json!({
+            "run": record.id, "checkpoint": checkpoint.name, "step": checkpoint.step,
+            "path": dest, "files": files,
+        })),
+        Format::Table => {
+            for (name, sha256) in &files {
+                ui.data(format!("{sha256}  {}", dest.join(name).display()))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The checkpoint of that name, or the newest one.
+///
+/// # Errors
+/// `usage` that lists those that exist.
+pub fn choose_checkpoint<'a>(
+    record: &'a RunRecord,
+    name: Option<&str>,
+) -> Result<&'a CheckpointEntry> {
+    let newest = || record.live_checkpoints().max_by_key(|c| c.step);
+    let found = match name {
+        Some(name) => record.live_checkpoints().find(|c| c.name == name),
+        None => newest(),
+    };
+    found.ok_or_else(|| {
+        let live: Vec<String> =
+            record.live_checkpoints().map(|c| format!("`{}`", c.name)).collect();
+        let wanted = name.map(|n| format!(" `{n}`")).unwrap_or_default();
+        let e = Error::usage(format!("run `{}` has no checkpoint{wanted}", record.id));
+        match live.is_empty() {
+            true => e.hint(format!("train on with `tinsmith train --resume {}`", record.id)),
+            false => e.hint(format!("it has {}", live.join(", "))),
+        }
+    })
+}
+
+/// What the run recorded of its adapter must be what was downloaded.
+fn compare(
+    record: &RunRecord,
+    files: &std::collections::BTreeMap<String, String>,
+    dest: &Path,
+) -> Result<()> {
+    let Some(adapter) = &record.adapter else { return Ok(()) };
+    match adapter.files.iter().find(|(name, sha256)| files.get(*name) != Some(sha256)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::failed(format!(
+            "`{}` is not what run `{}` recorded when it was trained",
+            dest.join(name).display(),
+            record.id
+        ))
+        .hint("the checkpoint was changed since; do not use it")),
+    }
 }

@@ -9,6 +9,7 @@ mod plugins;
 mod render;
 mod sample;
 mod status;
+mod tooling;
 mod train;
 pub mod ui;
 mod upload;

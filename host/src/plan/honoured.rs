@@ -11,18 +11,20 @@ const ADAM_KEYS: [&str; 6] =
     ["learning_rate", "beta1", "beta2", "eps", "weight_decay", "grad_clip_norm"];
 
 /// Compares the config with what the trainer can do. A key that the user set and the trainer does
-/// not honour is an error; a default that is not sent is a note.
+/// not honour is an error; a default that is not sent is a note. A run that goes on (`fresh` is
+/// false) has passed this before, and its recorded config no longer tells defaults apart: notes
+/// only.
 ///
 /// # Errors
 /// `usage` with the place of the key.
-pub fn check_honoured(loaded: &Loaded, can: &Capabilities) -> Result<Vec<String>> {
+pub fn check_honoured(loaded: &Loaded, can: &Capabilities, fresh: bool) -> Result<Vec<String>> {
     let config = &loaded.config;
     let trainer = &config.trainer.name;
     let mut not_sent = Vec::new();
     let mut honour = |section: &str, keys: &[&str], honoured: &[String]| {
         for key in keys.iter().filter(|key| !honoured.iter().any(|h| h == *key)) {
             let path = format!("{section}.{key}");
-            if loaded.origin(&path).is_some() {
+            if fresh && loaded.origin(&path).is_some() {
                 let e = Error::usage(format!("trainer `{trainer}` does not honour this setting"));
                 return Err(loaded.error_at(&path, e.hint("remove it, or choose another trainer")));
             }

@@ -6,10 +6,12 @@ mod answers;
 mod evaluate;
 mod loss_path;
 mod recorder;
+mod recovery;
 mod resume;
 mod session;
 mod steps;
 mod stop;
+mod tools;
 mod wait;
 mod watch;
 
@@ -17,10 +19,12 @@ pub use answers::{Score, Scorer, answer_all, text_of};
 pub use evaluate::held_out_nll;
 pub use loss_path::{LossPath, cross_entropy, weighted};
 pub use recorder::{Recorder, StepDone, failure};
+pub use recovery::train_with_recovery;
 pub use resume::{check_config, check_unchanged, computed_steps, rewind};
 pub use session::{Session, adapter_spec};
 pub use steps::{Ended, Start, train};
 pub use stop::Stop;
+pub use tools::{Log, ToolOptions, Tools};
 pub use wait::wait;
 pub use watch::{Silent, Watch};
 

@@ -46,19 +46,42 @@ pub struct StepDone {
 }
 
 impl Recorder {
-    /// Begins an attempt on a run whose record says where it stands.
+    /// Begins an attempt on a run whose record says where it stands. Steps up to `computed` were
+    /// computed before.
     #[must_use]
-    pub fn new(folder: RunFolder, mut record: RunRecord, computed: u64) -> Self {
-        let number = record.attempt() + 1;
-        record.attempts.push(Attempt {
+    pub fn new(folder: RunFolder, record: RunRecord, computed: u64) -> Self {
+        let (began, seconds_before) = (Instant::now(), record.progress.seconds);
+        let mut recorder = Self { folder, record, written: None, seconds_before, began, computed };
+        recorder.begin_attempt();
+        recorder
+    }
+
+    fn begin_attempt(&mut self) {
+        let number = self.record.attempt() + 1;
+        self.record.attempts.push(Attempt {
             number,
-            from_step: record.progress.step,
+            from_step: self.record.progress.step,
             started: runs::now(),
             pid: std::process::id(),
             ..Attempt::default()
         });
-        let seconds_before = record.progress.seconds;
-        Self { folder, record, written: None, seconds_before, began: Instant::now(), computed }
+    }
+
+    /// Begins another attempt in the same process, where `rewind` puts the record.
+    ///
+    /// # Errors
+    /// Whatever `rewind` answers.
+    pub fn begin_again<T>(
+        &mut self,
+        rewind: impl FnOnce(&mut RunRecord) -> Result<T>,
+    ) -> Result<T> {
+        self.computed = self.computed.max(self.record.progress.step);
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.ended = Some(runs::now());
+        }
+        let start = rewind(&mut self.record)?;
+        self.begin_attempt();
+        Ok(start)
     }
 
     /// Seconds of training, all attempts together.

@@ -1,0 +1,70 @@
+//! What is sampled from: a run's checkpoint, or the folder of an adapter.
+
+use crate::{
+    Error, Result,
+    cli::{Ui, args::SampleArgs, download::choose_checkpoint, tooling::tool_options},
+    config::{Loaded, load_recorded},
+    runs::{RunFolder, RunRecord},
+    training::{Stop, Tools},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use tinsmith_plugin_api::Sampler;
+
+/// Samplers and what turns text into tokens for them.
+pub struct Source {
+    /// Tokenizer and renderer.
+    pub tools: Tools,
+    /// The base model, where it is asked for.
+    pub base: Option<Box<dyn Sampler>>,
+    /// The result.
+    pub tuned: Box<dyn Sampler>,
+}
+
+impl Source {
+    /// Opens what the command line names.
+    pub fn open(args: &SampleArgs, ui: &Ui, stop: &Stop) -> Result<Self> {
+        let path = Path::new(&args.source);
+        let config = path.join("adapter_config.json");
+        if config.is_file() {
+            let loaded = of_adapter(path, &config, args)?;
+            let tools = Tools::new(loaded, tool_options(ui, stop))?;
+            let trainer = tools.trainer(None)?;
+            let absolute = path.canonicalize().map_err(|e| Error::io("read", path, &e))?;
+            let tuned = trainer.sampler(&absolute.to_string_lossy())?;
+            let base =
+                args.base.then(|| trainer.sampler(&tools.base_model()?).map_err(Error::from));
+            return Ok(Self { base: base.transpose()?, tuned, tools });
+        }
+        let folder = RunFolder::find(&args.output.dir(None), &args.source)?;
+        let record = RunRecord::read(&folder.record())?;
+        let checkpoint = choose_checkpoint(&record, args.checkpoint.as_deref())?;
+        let base_dir = PathBuf::from(&record.base_dir);
+        let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &args.set.set)?;
+        let tools = Tools::new(loaded, tool_options(ui, stop))?;
+        let trainer = tools.trainer(Some(tools.store(&folder)?))?;
+        let tuned = trainer.sampler(&checkpoint.uri)?;
+        let base = args.base.then(|| trainer.sampler(&record.base_model).map_err(Error::from));
+        Ok(Self { base: base.transpose()?, tuned, tools })
+    }
+}
+
+/// A config for an adapter that no run record describes: its base model, everything else default.
+fn of_adapter(folder: &Path, config: &Path, args: &SampleArgs) -> Result<Loaded> {
+    let bytes = fs::read(config).map_err(|e| Error::io("read", config, &e))?;
+    let peft: Value = serde_json::from_slice(&bytes).map_err(|e| {
+        Error::failed(format!("not JSON: {e}")).place(
+            config,
+            Some(e.line() as u64),
+            Some(e.column() as u64),
+        )
+    })?;
+    let base = peft["base_model_name_or_path"].as_str().ok_or_else(|| {
+        Error::usage("is missing").field("base_model_name_or_path").place(config, None, None)
+    })?;
+    let written = json!({"model": {"base_model": base}, "datasets": [{"path": "-"}]});
+    load_recorded(&written, config, folder, &args.set.set)
+}

@@ -1,0 +1,118 @@
+//! One run in detail.
+
+use super::{super::args::Format, state};
+use crate::{
+    Result,
+    cli::{Style, Ui},
+    plan::{grouped, plural},
+    runs::{Evaluation, RunFolder, RunRecord, Status, read_metrics},
+};
+use serde_json::json;
+
+/// Prints a run.
+pub fn show(folder: &RunFolder, format: Format, ui: &Ui) -> Result<()> {
+    let record = RunRecord::read(&folder.record())?;
+    let metrics = read_metrics(&folder.metrics())?;
+    if format == Format::Json {
+        return ui.json(&json!({
+            "state": state(&record), "record": record, "record_path": folder.record(),
+            "metrics": metrics,
+        }));
+    }
+    let losses: Vec<f64> = metrics
+        .iter()
+        .filter(|line| line.kind == crate::runs::Measured::Step)
+        .filter_map(|line| line.figures.get("nll").copied())
+        .collect();
+    for (name, value) in rows(folder, &record, &losses) {
+        ui.data(format!("{} {value}", ui.paint(Style::Dim, format_args!("{name:>12}"))))?;
+    }
+    if let Some(next) = next_command(&record) {
+        ui.hint(format_args!("`{next}`"));
+    }
+    Ok(())
+}
+
+fn rows(folder: &RunFolder, record: &RunRecord, losses: &[f64]) -> Vec<(&'static str, String)> {
+    let (plan, progress) = (&record.plan, &record.progress);
+    let mut rows = vec![("run", record.id.clone())];
+    rows.extend(record.name.clone().map(|name| ("name", name)));
+    rows.push(("status", state(record).to_owned()));
+    if let Some(error) = &record.error {
+        rows.push(("because", error.message.clone()));
+    }
+    rows.push(("model", record.base_model.clone()));
+    rows.push(("trainer", record.trainer.clone()));
+    rows.push(("began", record.created.clone()));
+    rows.push(("updated", record.updated.clone()));
+    rows.push(("steps", format!("{} of {}", grouped(progress.step), grouped(plan.steps))));
+    let mut tokens = format!("{} of {}", grouped(progress.tokens), grouped(plan.tokens));
+    if progress.repeated_steps > 0 {
+        let steps = plural(progress.repeated_steps, "repeated step");
+        tokens += &format!(", and {} in {steps}", grouped(progress.repeated_tokens));
+    }
+    rows.push(("tokens", tokens));
+    if let (Some(first), Some(last)) = (losses.first(), losses.last()) {
+        rows.push(("loss", format!("{first:.3} → {last:.3}  {}", spark(losses, 40))));
+    }
+    let evaluations = &record.evaluations;
+    for (name, evaluation) in [("base", &evaluations.before), ("tuned", &evaluations.after)] {
+        rows.extend(evaluation.as_ref().map(|e| (name, evaluated(e))));
+    }
+    for checkpoint in record.live_checkpoints() {
+        let size = checkpoint.bytes.map(|b| format!(", {} bytes", grouped(b))).unwrap_or_default();
+        let text = format!("{} (step {}{size})", checkpoint.name, checkpoint.step);
+        rows.push(("checkpoint", text));
+    }
+    if record.attempts.len() > 1 {
+        rows.push(("attempts", record.attempts.len().to_string()));
+    }
+    rows.push(("record", folder.record().display().to_string()));
+    rows.extend(record.adapter.as_ref().map(|adapter| ("adapter", adapter.path.clone())));
+    rows
+}
+
+fn evaluated(evaluation: &Evaluation) -> String {
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    let parts = [
+        evaluation.nll.map(|nll| format!("held-out loss {nll:.3}")),
+        evaluation.form.map(|share| format!("in form {}", percent(share))),
+        evaluation.recall.map(|share| format!("facts recalled {}", percent(share))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn next_command(record: &RunRecord) -> Option<String> {
+    let id = &record.id;
+    match (record.status, state(record)) {
+        (Status::Completed, _) => Some(format!("tinsmith sample {id} --base --prompt \"…\"")),
+        (Status::Failed | Status::Interrupted, _) | (_, "killed" | "silent") => {
+            Some(format!("tinsmith train --resume {id}"))
+        }
+        _ => Some(format!("tinsmith status {id} --follow")),
+    }
+}
+
+/// A line of blocks, one for the mean of each of at most `width` parts.
+fn spark(values: &[f64], width: usize) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let part = values.len().div_ceil(width).max(1);
+    let means: Vec<f64> =
+        values.chunks(part).map(|c| c.iter().sum::<f64>() / c.len() as f64).collect();
+    let low = means.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let scale = if high > low { 7.0 / (high - low) } else { 0.0 };
+    means.iter().map(|v| BLOCKS[((v - low) * scale).round() as usize]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spark;
+
+    #[test]
+    fn a_falling_loss_falls() {
+        assert_eq!(spark(&[8.0, 1.0, 4.5], 40), "█▁▅");
+        assert_eq!(spark(&[2.0, 2.0], 40), "▁▁");
+        assert_eq!(spark(&[3.0, 1.0, 1.0, 1.0], 2), "█▁");
+    }
+}
