@@ -1,0 +1,118 @@
+//! Names the field of a record that has the wrong type. Slow, and only called for bad records.
+
+use serde_json::{Map, Value};
+use tinsmith_plugin_api::{Error, Result};
+
+/// The error behind `e`, with the path of the field where one is to blame.
+pub(super) fn diagnose(json: &str, e: &serde_json::Error) -> Error {
+    match serde_json::from_str::<Value>(json) {
+        Ok(value) => match record(&value) {
+            Err(named) => named,
+            Ok(()) => Error::data(e.to_string()),
+        },
+        Err(syntax) => Error::data(syntax.to_string()),
+    }
+}
+
+fn record(value: &Value) -> Result<()> {
+    let hint = "a record holds `messages`, or `prompt` and `completion`";
+    let Value::Object(fields) = value else {
+        return Err(wrong("a JSON object", Some(value)).with_hint(hint));
+    };
+    match fields.get("messages") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(list)) => messages(list).map_err(|e| e.within("messages"))?,
+        other => return Err(wrong("a list of messages", other).at("messages").with_hint(hint)),
+    }
+    for name in ["prompt", "completion"] {
+        match fields.get(name) {
+            None | Some(Value::Null | Value::String(_)) => {}
+            Some(Value::Array(list)) => messages(list).map_err(|e| e.within(name))?,
+            other => {
+                let expected = "a string or a list of messages";
+                return Err(wrong(expected, other).at(name).with_hint(hint));
+            }
+        }
+    }
+    list_or_nothing(fields, "tools")
+}
+
+fn messages(list: &[Value]) -> Result<()> {
+    for (i, value) in list.iter().enumerate() {
+        message(value).map_err(|e| e.within(format!("[{i}]")))?;
+    }
+    Ok(())
+}
+
+fn message(value: &Value) -> Result<()> {
+    let hint = "a message is an object with `role` and `content`";
+    let Value::Object(fields) = value else {
+        return Err(wrong("an object", Some(value)).with_hint(hint));
+    };
+    if let Some(role) = fields.get("role")
+        && !matches!(role, Value::String(_) | Value::Null)
+    {
+        return Err(wrong("a string", Some(role)).at("role").with_hint(hint));
+    }
+    match fields.get("content") {
+        None | Some(Value::String(_) | Value::Null) => {}
+        Some(Value::Array(parts)) => {
+            for (i, value) in parts.iter().enumerate() {
+                part(value).map_err(|e| e.within(format!("content[{i}]")))?;
+            }
+        }
+        other => {
+            let expected = "a string or a list of text parts";
+            return Err(wrong(expected, other).at("content").with_hint(hint));
+        }
+    }
+    match fields.get("trainable") {
+        None | Some(Value::Bool(_) | Value::Null) => {}
+        other => {
+            let e = wrong("true or false", other).at("trainable");
+            return Err(e.with_hint("`trainable` says whether the message is trained"));
+        }
+    }
+    list_or_nothing(fields, "tool_calls")
+}
+
+fn part(value: &Value) -> Result<()> {
+    let hint = r#"a part is {"type": "text", "text": "…"}"#;
+    let Value::Object(fields) = value else {
+        return Err(wrong("an object", Some(value)).with_hint(hint));
+    };
+    match fields.get("type") {
+        Some(Value::String(kind)) if kind == "text" => {}
+        Some(Value::String(kind)) => {
+            let what = format!("`{}` parts cannot be rendered", kind.escape_debug());
+            return Err(Error::data(what).at("type").with_hint("only text parts are supported"));
+        }
+        other => return Err(wrong("a string", other).at("type").with_hint(hint)),
+    }
+    match fields.get("text") {
+        Some(Value::String(_)) => Ok(()),
+        other => Err(wrong("a string", other).at("text").with_hint(hint)),
+    }
+}
+
+fn list_or_nothing(fields: &Map<String, Value>, name: &str) -> Result<()> {
+    match fields.get(name) {
+        None | Some(Value::Array(_) | Value::Null) => Ok(()),
+        other => {
+            Err(wrong("a list", other).at(name).with_hint("give a JSON list, or leave it out"))
+        }
+    }
+}
+
+fn wrong(expected: &str, found: Option<&Value>) -> Error {
+    let found = match found {
+        None => "nothing",
+        Some(Value::Null) => "null",
+        Some(Value::Bool(_)) => "a boolean",
+        Some(Value::Number(_)) => "a number",
+        Some(Value::String(_)) => "a string",
+        Some(Value::Array(_)) => "an array",
+        Some(Value::Object(_)) => "an object",
+    };
+    Error::data(format!("must be {expected}, found {found}"))
+}
