@@ -1,6 +1,8 @@
 //! How the tool speaks: what goes to stdout and what to stderr, exit codes, colour, pipes that
 //! close. The expected texts are written by hand.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
 use std::{
     io::Read,
     process::{Command, Stdio},

@@ -4,6 +4,8 @@ clap's tree, the config from its JSON Schema, the environment from its table. Th
 anew and compares; `TINSMITH_BLESS=1 cargo test -p tinsmith --test cli_reference` writes them.
 */
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
 use clap::{Arg, Command, CommandFactory};
 use std::{fmt::Write, fs, path::Path};
 use tinsmith::{cli::Cli, config, env};

@@ -1,6 +1,8 @@
 //! Configs through the real binary: what is said about each kind of fault, and what comes out of
 //! the ones without. The expected texts are written by hand from `docs/style.md`.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 use tinsmith::config::{self, Config, PluginRef};

@@ -1,6 +1,8 @@
 //! Any text at all: reading a config ends in a config or in an error, never in a panic; and YAML,
 //! TOML and what `config show` prints say the same of one tree.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
