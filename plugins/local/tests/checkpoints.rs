@@ -6,7 +6,7 @@ use common::{Files, Lab, Session, adam, batch, lora, nll};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tinsmith_plugin_api::{
-    AdapterSpec, ErrorKind, Export, OpenRun, SampleRequest, Samples, Save, ticket,
+    AdapterSpec, ErrorKind, Export, OpenRun, Outcome, SampleRequest, Samples, Save, ticket,
 };
 use tinsmith_test_support::tiny_model::TinyModel;
 
@@ -142,7 +142,7 @@ fn every_damage_is_found_and_named() {
         let whole = lab.blob(&key);
         let mut flipped = whole.clone();
         flipped[whole.len() / 2] ^= 4;
-        for bad in [&whole[..whole.len() - 1], &[], flipped.as_slice()] {
+        for bad in [&whole[..whole.len() - 2], &[], flipped.as_slice()] {
             store.overwrite(&key, bad);
             let e = open().unwrap_or_else(|| panic!("damaged {key} was accepted"));
             let file = key.rsplit('/').next().unwrap();
@@ -201,7 +201,10 @@ fn listing_shows_kinds_and_runs_and_deleting_leaves_nothing() {
 #[test]
 fn a_checkpoint_over_another_base_is_refused() {
     let lab = Lab::new();
-    let saved = lab.open(lora()).save_state("one");
+    let mut run = lab.open(lora());
+    let saved = run.save_state("one");
+    // Closing waits for the run's thread: nothing maps the old files any more.
+    run.0.close(Outcome::Success).unwrap();
     TinyModel { seed: 99, ..TinyModel::default() }.write(lab.base().as_ref()).unwrap();
     let from = OpenRun::Saved { uri: saved.uri, optimizer: true };
     let e = lab.trainer.open(from).err().unwrap();
