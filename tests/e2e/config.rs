@@ -516,3 +516,36 @@ fn the_schema_is_a_schema() {
     assert_eq!(schema["additionalProperties"], json!(false));
     assert!(config::keys().iter().all(|k| !k.doc.is_empty()), "each key is documented");
 }
+
+/// The examples of `docs/config.md` are configs, or sections of one, and what it shows as printed
+/// is printed.
+#[test]
+fn the_examples_of_the_page_are_true() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/config.md");
+    let page = fs::read_to_string(page).unwrap();
+    let fences = |language: &str| -> Vec<String> {
+        let open = format!("```{language}\n");
+        page.split(&open).skip(1).map(|rest| rest.split("```").next().unwrap().into()).collect()
+    };
+    let sandbox = sandbox();
+    let (yaml, toml) = (fences("yaml"), fences("toml"));
+    assert!(yaml.len() >= 4 && toml.len() == 1);
+    for (i, text) in yaml.iter().enumerate() {
+        let name = format!("{i}.yaml");
+        let whole = text.starts_with("model:");
+        sandbox.write(&name, if whole { text.clone() } else { format!("{BASE}{text}") });
+        config::load(&sandbox.path().join(name), &[]).unwrap();
+    }
+    sandbox.write("run.toml", &toml[0]).write("run.yaml", BASE);
+    config::load(&sandbox.path().join("run.toml"), &[]).unwrap();
+
+    let shown = sandbox.show(&["config", "show", "run.yaml", "--set", "lora.rank=8"]);
+    let command = "$ tinsmith config show run.yaml --set lora.rank=8 | head -5\n";
+    let printed = page.split(command).nth(1).unwrap().split("```").next().unwrap();
+    assert!(shown.contains(printed), "{shown}");
+
+    sandbox.write("run.yaml", format!("{BASE}lora:\n  rnak: 8\n"));
+    let shown = sandbox.show(&["config", "show", "run.yaml"]);
+    let fault = fences("text").remove(0);
+    assert_eq!(shown, format!("exit 2\n--- stderr\n{fault}"));
+}
