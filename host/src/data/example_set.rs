@@ -70,9 +70,17 @@ impl ExampleSet {
         (0..self.len()).map(|i| trained(&self.weights[self.range(i)])).sum()
     }
 
-    /// Appends one example of a rendered batch, as the next of `group`.
-    pub(super) fn push(&mut self, from: &Examples, example: usize, group: u64, source: Source) {
-        let range = from.range(example);
+    /// Appends the first `tokens` tokens of one example of a rendered batch, as the next of `group`.
+    pub(super) fn push(
+        &mut self,
+        from: &Examples,
+        example: usize,
+        tokens: usize,
+        group: u64,
+        source: Source,
+    ) {
+        let start = from.range(example).start;
+        let range = start..start + tokens;
         let (start, end) = (self.tokens.len(), self.tokens.len() + range.len());
         self.tokens.extend_from_slice(&from.tokens[range.clone()]);
         self.weights.extend_from_slice(&from.weights[range.clone()]);
@@ -209,12 +217,12 @@ mod tests {
     #[test]
     fn a_column_that_comes_late_or_goes_is_zero_elsewhere() {
         let mut set = ExampleSet::default();
-        set.push(&rendered(&[2], None), 0, 0, source(0));
-        set.push(&rendered(&[3], Some("advantages")), 0, 1, source(1));
-        set.push(&rendered(&[1], None), 0, 2, source(2));
+        set.push(&rendered(&[2], None), 0, 2, 0, source(0));
+        set.push(&rendered(&[4], Some("advantages")), 0, 3, 1, source(1));
+        set.push(&rendered(&[1], None), 0, 1, 2, source(2));
         assert_eq!(set.offsets, [0, 2, 5, 6]);
         assert_eq!(set.columns.len(), 1);
-        assert_eq!(set.columns[0].data, ColumnData::F32(vec![0.0, 0.0, 3.0, 3.0, 3.0, 0.0]));
+        assert_eq!(set.columns[0].data, ColumnData::F32(vec![0.0, 0.0, 4.0, 4.0, 4.0, 0.0]));
     }
 
     #[test]
@@ -222,7 +230,7 @@ mod tests {
         let mut set = ExampleSet::default();
         let from = rendered(&[2, 3, 1, 4, 2], Some("a"));
         for i in 0..5 {
-            set.push(&from, i, i as u64, source(i as u64));
+            set.push(&from, i, from.range(i).len(), i as u64, source(i as u64));
         }
         let whole = set.clone();
         let out = set.take_out(|s| s.record % 2 == 1);

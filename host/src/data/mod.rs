@@ -2,11 +2,49 @@
 From files to examples.
 
 ```text
-file ──read──▶ batches of lines ──┬─ worker: shape ─ map to messages ─ render ─ limits ─┐
-                                  └─ worker: …                                          ┴─▶ in order ──▶ ExampleSet + report
+         ┌─ map to messages ─ render ─┐
+file ─▶ lines                      in order ─▶ limits ─▶ ExampleSet, split into train and eval
+         └─ map to messages ─ render ─┘                  DataReport: what became of every row
 ```
+
+Lines are read in batches, rendered on all threads and handed on in the order of the file. What is in
+memory between the file and its user is bounded by a few batches; what training keeps are flat arrays
+of tokens and weights, and nothing per row but its place.
 */
 
 mod example_set;
+mod formats;
+mod held_out;
+mod limits;
+mod pipeline;
+mod prepare;
+mod read;
+mod refused;
+mod report;
+mod resolve;
+mod scan;
+mod source;
+mod split;
+pub mod staged;
 
 pub use example_set::{ExampleSet, Source};
+pub use held_out::HeldOut;
+pub use limits::{Fate, Limits, judge};
+pub use pipeline::{Rendered, Step, stream};
+pub use prepare::{DataJob, OnProgress, Prepared, prepare};
+pub use read::{BATCH_RECORDS, Digested, Lines, MAX_LINE, Reader, Row};
+pub use refused::{Refused, RefusedRow};
+pub use report::{DataReport, FileReport};
+pub use resolve::resolve;
+pub use source::DataSource;
+
+/// Bytes as lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+        text
+    })
+}

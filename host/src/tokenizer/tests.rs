@@ -84,10 +84,19 @@ fn ids_outside_the_vocabulary_are_errors() {
 
 #[test]
 fn a_model_with_too_few_rows_is_refused() {
-    let (_dir, tokenizer) = load();
-    assert!(tokenizer.check_fits(259, Path::new("m")).is_ok());
-    let e = tokenizer.check_fits(258, Path::new("m")).unwrap_err();
-    assert!(e.to_string().contains("`<|start|>` has id 258"), "{e}");
+    let (dir, tokenizer) = load();
+    let config = |text: &str| fs::write(dir.path().join("config.json"), text).unwrap();
+    config(r#"{"vocab_size": 259}"#);
+    assert!(tokenizer.check_fits(dir.path()).is_ok());
+    config(r#"{"text_config": {"vocab_size": 300}}"#);
+    assert!(tokenizer.check_fits(dir.path()).is_ok());
+    config(r#"{"vocab_size": 258}"#);
+    let e = tokenizer.check_fits(dir.path()).unwrap_err();
+    assert_eq!(e.kind, crate::Kind::Usage);
+    assert!(e.to_string().contains("up to 258 (`<|start|>`)"), "{e}");
+    assert!(e.hint.is_some());
+    config("{");
+    assert_eq!(tokenizer.check_fits(dir.path()).unwrap_err().kind, crate::Kind::Usage);
 }
 
 #[test]
@@ -105,5 +114,133 @@ fn a_missing_and_a_broken_tokenizer_are_told_apart() {
     assert_eq!(e.kind, crate::Kind::Usage);
     fs::write(dir.path().join("tokenizer.json"), "{\"model\": 3}").unwrap();
     let e = Tokenizer::load(dir.path()).unwrap_err();
-    assert!(e.to_string().contains("it is no tokenizer"), "{e}");
+    assert!(e.to_string().contains("not a tokenizer"), "{e}");
+    // Cut off in the middle, as by a broken download: told by line and column.
+    fs::write(dir.path().join("tokenizer.json"), "{\n\"model\": {\"vocab\": ").unwrap();
+    let e = Tokenizer::load(dir.path()).unwrap_err();
+    assert!(e.to_string().contains("tokenizer.json:2:"), "{e}");
+    assert_eq!(e.kind, crate::Kind::Usage);
+}
+
+/// Reference: `split_special_tokens=True` of Transformers sets `encode_special_tokens` of the same
+/// library and nothing else, so an encoder of our own made that way is the second opinion.
+#[test]
+fn literal_text_is_what_split_special_tokens_gives() {
+    let (dir, tokenizer) = load();
+    let mut reference = tokenizers::Tokenizer::from_file(dir.path().join("tokenizer.json")).unwrap();
+    reference.set_encode_special_tokens(true);
+    for text in ["", "ab", "<|end|>", "a<|start|>b<|end|><|end", "|end|><", "ab<|END|>"] {
+        let expected = reference.encode(text, false).unwrap();
+        let expected: Vec<i32> = expected.get_ids().iter().map(|id| *id as i32).collect();
+        assert_eq!(tokenizer.encode(text, Special::Literal).unwrap(), expected, "{text}");
+        let (ids, _) = tokenizer.encode_offsets(text, Special::Literal).unwrap();
+        assert_eq!(ids, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_post_processor_adds_no_bos() {
+    let (dir, tokenizer) = load();
+    let path = dir.path().join("tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    json["post_processor"] = serde_json::json!({
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<|start|>", "type_id": 0}},
+                   {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|start|>":
+            {"id": "<|start|>", "ids": [258], "tokens": ["<|start|>"]}}
+    });
+    json["truncation"] = serde_json::json!({
+        "direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0
+    });
+    fs::write(&path, json.to_string()).unwrap();
+    let other = Tokenizer::load(dir.path()).unwrap();
+    assert_eq!(other.encode("abab", Special::Parse).unwrap(), [256, 256]);
+    assert_eq!(other.encode("xxxx", Special::Parse).unwrap().len(), 4);
+    // Neither decides the encoding here, so neither is in the fingerprint; the vocabulary is.
+    assert_eq!(other.info().fingerprint, tokenizer.info().fingerprint);
+    json["model"]["merges"] = serde_json::json!([]);
+    fs::write(&path, serde_json::to_string_pretty(&json).unwrap()).unwrap();
+    let third = Tokenizer::load(dir.path()).unwrap();
+    assert_ne!(third.info().fingerprint, tokenizer.info().fingerprint);
+}
+
+#[test]
+fn the_fingerprint_is_of_the_content_and_not_of_its_layout() {
+    let (dir, tokenizer) = load();
+    let path = dir.path().join("tokenizer.json");
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    fs::write(&path, serde_json::to_string_pretty(&json).unwrap()).unwrap();
+    let again = Tokenizer::load(dir.path()).unwrap();
+    assert_eq!(again.info().fingerprint, tokenizer.info().fingerprint);
+    fs::write(dir.path().join("chat_template.jinja"), "{{ bos_token }}").unwrap();
+    let other = Tokenizer::load(&path).unwrap();
+    assert_eq!(other.info().chat_template.as_deref(), Some("{{ bos_token }}"));
+    assert_ne!(other.info().fingerprint, tokenizer.info().fingerprint);
+}
+
+#[test]
+fn tokens_that_only_the_config_knows_are_added_with_their_ids() {
+    let (dir, _) = load();
+    let config = |id: u32| {
+        let token = serde_json::json!({"content": "<|tool|>", "special": true, "lstrip": false,
+            "rstrip": false, "single_word": false, "normalized": false});
+        let json = serde_json::json!({ "added_tokens_decoder": { id.to_string(): token } });
+        fs::write(dir.path().join("tokenizer_config.json"), json.to_string()).unwrap();
+    };
+    config(259);
+    let tokenizer = Tokenizer::load(dir.path()).unwrap();
+    assert_eq!(tokenizer.encode("<|tool|>", Special::Parse).unwrap(), [259]);
+    assert!(tokenizer.encode("<|tool|>", Special::Literal).unwrap().len() > 1);
+    config(300);
+    let e = Tokenizer::load(dir.path()).unwrap_err();
+    assert!(e.to_string().contains("`<|tool|>` has id 300"), "{e}");
+}
+
+/// A sentencepiece vocabulary as Llama 2 writes it: `▁` is a space, unknown characters are bytes.
+#[test]
+fn byte_fallback_vocabularies_come_back_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut vocab = serde_json::Map::new();
+    for (id, token) in ["<unk>", "<s>", "</s>"].into_iter().enumerate() {
+        vocab.insert(token.into(), id.into());
+    }
+    for byte in 0..=255u32 {
+        vocab.insert(format!("<0x{byte:02X}>"), (byte + 3).into());
+    }
+    for token in ["\u{2581}", "a", "b", "ab", "\u{2581}ab"] {
+        vocab.insert(token.into(), vocab.len().into());
+    }
+    let json = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"},
+        "pre_tokenizer": null, "post_processor": null,
+        "decoder": {"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "\u{2581}"}, "content": " "},
+            {"type": "ByteFallback"}, {"type": "Fuse"}]},
+        "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>", "fuse_unk": true,
+                  "continuing_subword_prefix": null, "end_of_word_suffix": null,
+                  "byte_fallback": true, "vocab": vocab,
+                  "merges": [["a", "b"], ["\u{2581}", "ab"]]}
+    });
+    fs::write(dir.path().join("tokenizer.json"), json.to_string()).unwrap();
+    let tokenizer = Tokenizer::load(dir.path()).unwrap();
+    for text in ["ab ab", " ab", "naïve 🦀\n", ""] {
+        let ids = tokenizer.encode(text, Special::Literal).unwrap();
+        assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+    }
+    assert_eq!(tokenizer.encode(" ab", Special::Literal).unwrap().len(), 1);
+}
+
+#[test]
+fn a_vocabulary_that_cannot_be_decoded_is_refused() {
+    let (dir, _) = load();
+    let path = dir.path().join("tokenizer.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    json["decoder"] = serde_json::json!({"type": "WordPiece", "prefix": "##", "cleanup": true});
+    fs::write(&path, json.to_string()).unwrap();
+    let e = Tokenizer::load(dir.path()).unwrap_err();
+    assert!(e.to_string().contains("decoder `WordPiece` is not supported"), "{e}");
 }

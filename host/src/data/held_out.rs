@@ -1,0 +1,90 @@
+//! Prompts of what is held out, for answers before and after training.
+
+use super::{formats, prepare::Used, read::Reader, source::DataSource};
+use crate::{Error, Result};
+use serde_json::Value;
+
+/// A prompt of what is held out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldOut {
+    /// The messages up to the last of the assistant, a JSON array.
+    pub messages: Value,
+    /// The text of that last message.
+    pub reference: String,
+}
+
+/// Reads the records again, by their place, and takes their prompts. Records without messages, or
+/// without text from the assistant, have none.
+pub(super) fn prompts<'a>(
+    sources: &[DataSource],
+    records: impl Iterator<Item = &'a Used>,
+) -> Result<Vec<HeldOut>> {
+    let mut prompts = Vec::new();
+    for used in records {
+        let source = &sources[used.source.dataset as usize];
+        let mut reader = Reader::new(source.open(used.offset)?, Some(1));
+        let lines = reader.next_lines()?;
+        let line = lines.as_ref().and_then(|l| l.rows.first().map(|row| l.text(row)));
+        let mapped = line.and_then(|line| formats::map(line, source.format).ok());
+        let Some(mapped) = mapped else {
+            return Err(Error::data("the file was changed while it was read").place(
+                source.name(),
+                Some(used.source.line),
+                None,
+            ));
+        };
+        prompts.extend(prompt(&mapped.json));
+    }
+    Ok(prompts)
+}
+
+fn prompt(json: &str) -> Option<HeldOut> {
+    let mut record: Value = serde_json::from_str(json).ok()?;
+    let Value::Array(mut messages) = record.get_mut("messages")?.take() else { return None };
+    let last = messages.iter().rposition(|m| m["role"] == "assistant")?;
+    let reference = text(&messages[last]["content"])?;
+    messages.truncate(last);
+    Some(HeldOut { messages: Value::Array(messages), reference })
+}
+
+/// A string, or the text parts of a list.
+fn text(content: &Value) -> Option<String> {
+    match content {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => {
+            let texts: Vec<&str> = parts.iter().filter_map(|p| p["text"].as_str()).collect();
+            (!texts.is_empty()).then(|| texts.concat())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_prompt_ends_before_the_last_answer() {
+        let record = json!({"messages": [
+            {"role": "system", "content": "s"}, {"role": "user", "content": "1"},
+            {"role": "assistant", "content": "a"}, {"role": "user", "content": "2"},
+            {"role": "assistant", "content": [{"type": "text", "text": "b"}]},
+            {"role": "user", "content": "thanks"}
+        ]});
+        let held = prompt(&record.to_string()).unwrap();
+        assert_eq!(held.messages.as_array().unwrap().len(), 4);
+        assert_eq!(held.reference, "b");
+    }
+
+    #[test]
+    fn records_without_an_answer_have_no_prompt() {
+        for record in [
+            json!({"messages": [{"role": "user", "content": "1"}]}),
+            json!({"messages": [{"role": "assistant", "content": null, "tool_calls": []}]}),
+            json!({"text": "x"}),
+        ] {
+            assert_eq!(prompt(&record.to_string()), None);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Everything a run needs to know of its data, before its first step.
+
+use super::{
+    ExampleSet, Source,
+    held_out::{self, HeldOut},
+    limits::{Fate, Limits, judge},
+    pipeline::{Rendered, Step, stream},
+    report::DataReport,
+    resolve::resolve,
+    source::DataSource,
+    split,
+};
+use crate::{
+    Error, Result,
+    config::{EvalSplit, Format, Loaded, OnBadRecord},
+    tokenizer::Tokenizer,
+};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashSet,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    ops::ControlFlow,
+    sync::Arc,
+};
+use tinsmith_plugin_api::RendererHandle;
+
+/// Told after each batch: what became of the rows so far.
+pub type OnProgress<'a> = &'a dyn Fn(&DataReport);
+
+/// What is to be prepared.
+pub struct DataJob<'a> {
+    /// The config.
+    pub loaded: &'a Loaded,
+    /// Turns records into examples.
+    pub renderer: Arc<dyn RendererHandle>,
+    /// The tokenizer that the renderer uses.
+    pub tokenizer: Arc<Tokenizer>,
+    /// The thread budget.
+    pub threads: usize,
+    /// Told after each batch.
+    pub progress: Option<OnProgress<'a>>,
+}
+
+impl fmt::Debug for DataJob<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataJob").field("loaded", &self.loaded).finish_non_exhaustive()
+    }
+}
+
+/// The data of a run.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What is trained on.
+    pub train: ExampleSet,
+    /// What is held out.
+    pub eval: ExampleSet,
+    /// Prompts of what is held out, with the answers that the data has: all of them if
+    /// `eval.checks` is set, else the first `eval.samples`.
+    pub prompts: Vec<HeldOut>,
+    /// What became of every row.
+    pub report: DataReport,
+    /// sha256 (hex) of all that was read.
+    pub fingerprint: String,
+}
+
+/// Where a record in use begins, and what its text hashes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Used {
+    pub source: Source,
+    pub offset: u64,
+    pub text: u64,
+}
+
+/// Reads, renders and splits the datasets of a config.
+///
+/// # Errors
+/// A usage error for a tokenizer that does not fit the model and for settings that do not fit the
+/// data; a data error for bad rows (unless `data.on_bad_record` is `skip`), for empty files, and
+/// where nothing is left to train on.
+pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
+    let config = &job.loaded.config;
+    let model = job.loaded.resolve(&config.model.base_model);
+    if model.join("config.json").exists() {
+        job.tokenizer.check_fits(&model).map_err(|e| match config.model.tokenizer {
+            Some(_) if e.place.is_none() => job.loaded.error_at("model.tokenizer", e),
+            _ => e,
+        })?;
+    }
+    let sources = sources(job.loaded)?;
+    let limits =
+        Limits { max_length: config.data.max_length as usize, overlong: config.data.overlong };
+    let mut all = Collected::default();
+    let mut report = DataReport::default();
+    let mut next_group = 0;
+    stream(&sources, job.renderer.as_ref(), job.threads, &mut |step| {
+        match step {
+            Step::Batch(mut rendered) => {
+                let fates = judge(&mut rendered, limits);
+                let name = sources[rendered.dataset].name();
+                report.add(&name, &rendered, &fates);
+                all.take(&rendered, &fates, &mut next_group);
+                if let Some(progress) = job.progress {
+                    progress(&report);
+                }
+            }
+            Step::End { dataset, digest } => report.end(sources[dataset].name(), digest),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    check_rows(job, &report)?;
+
+    let Collected { examples: mut train, used } = all;
+    let held: HashSet<(u32, u64)> = match &config.data.eval {
+        None => HashSet::new(),
+        Some(EvalSplit { path: Some(_), .. }) => {
+            let last = config.datasets.len() as u32;
+            let own = used.iter().filter(|u| u.source.dataset == last);
+            own.map(|u| (last, u.source.record)).collect()
+        }
+        Some(part) => split::choose(&used, part, config.data.seed)
+            .map_err(|e| job.loaded.error_at("data.eval", e))?,
+    };
+    let is_held = |source: &Source| held.contains(&(source.dataset, source.record));
+    let eval = train.take_out(is_held);
+    if train.is_empty() {
+        return Err(nothing_left(&report));
+    }
+    report.held_out = held.len() as u64;
+    report.leaked = leaked(&used, is_held);
+    let wanted = match config.eval.checks {
+        Some(_) => usize::MAX,
+        None => config.eval.samples as usize,
+    };
+    let held_used = used.iter().filter(|u| is_held(&u.source)).take(wanted);
+    let prompts = held_out::prompts(&sources, held_used)?;
+    Ok(Prepared { train, eval, prompts, fingerprint: fingerprint(&sources, &report), report })
+}
+
+/// The datasets of a config, and that of its evaluation as the last.
+fn sources(loaded: &Loaded) -> Result<Vec<DataSource>> {
+    let config = &loaded.config;
+    let open = |path: &str, key: &str| {
+        resolve(path, Some(loaded), None).map_err(|e| match e.place {
+            None => loaded.error_at(key, e),
+            Some(_) => e,
+        })
+    };
+    let mut sources = Vec::new();
+    for (i, dataset) in config.datasets.iter().enumerate() {
+        sources.push(DataSource {
+            format: dataset.format,
+            limit: dataset.limit,
+            path: open(&dataset.path, &format!("datasets[{i}].path"))?,
+        });
+    }
+    if let Some(path) = config.data.eval.as_ref().and_then(|e| e.path.as_deref()) {
+        // It is rendered as the first dataset is, which is what it is to measure.
+        let format = config.datasets.first().map_or(Format::Auto, |d| d.format);
+        sources.push(DataSource { format, limit: None, path: open(path, "data.eval.path")? });
+    }
+    Ok(sources)
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    examples: ExampleSet,
+    used: Vec<Used>,
+}
+
+impl Collected {
+    fn take(&mut self, rendered: &Rendered, fates: &[Fate], next_group: &mut u64) {
+        let examples = &rendered.examples;
+        let mut last = None;
+        for (i, fate) in fates.iter().enumerate() {
+            let Fate::Used { tokens, .. } = *fate else { continue };
+            let record = examples.record[i];
+            let row = &rendered.lines.rows[rendered.given[record as usize] as usize];
+            let dataset = rendered.dataset as u32;
+            let source = Source { dataset, line: row.line, record: row.record };
+            if last != Some(record) {
+                last = Some(record);
+                let mut hasher = DefaultHasher::new();
+                rendered.lines.text(row).hash(&mut hasher);
+                self.used.push(Used { source, offset: row.offset, text: hasher.finish() });
+            }
+            self.examples.push(examples, i, tokens, *next_group + examples.group[i], source);
+        }
+        *next_group += examples.group.iter().max().map_or(0, |g| g + 1);
+    }
+}
+
+fn check_rows(job: &DataJob<'_>, report: &DataReport) -> Result<()> {
+    if let Some(empty) = report.files.iter().find(|f| f.rows == 0) {
+        let what = if empty.bytes == 0 { "the file is empty" } else { "the file has no record" };
+        return Err(Error::data(what).place(&empty.name, None, None).hint(
+            "each line is one record, such as `{\"messages\": [{\"role\": \"user\", …}]}`",
+        ));
+    }
+    if report.refused > 0 && job.loaded.config.data.on_bad_record == OnBadRecord::Error {
+        return Err(bad_rows(report));
+    }
+    Ok(())
+}
+
+/// The first bad row, and how many there are.
+pub(super) fn bad_rows(report: &DataReport) -> Error {
+    let Some(first) = report.first_refused.first() else {
+        return Error::data("a row is refused");
+    };
+    let more = match report.refused - 1 {
+        0 => String::new(),
+        1 => "; 1 more row is bad".to_owned(),
+        n => format!("; {n} more rows are bad"),
+    };
+    let mut error = Error::data(format!("{}{more}", first.message));
+    error.field.clone_from(&first.field);
+    let list = format!("`tinsmith data check {}` lists every bad row", first.file);
+    let hint = match &first.hint {
+        Some(hint) => format!("{hint}; {list}"),
+        None => format!("{list}; `data.on_bad_record: skip` leaves them out"),
+    };
+    error.place(&first.file, Some(first.line), first.column).hint(hint)
+}
+
+fn nothing_left(report: &DataReport) -> Error {
+    let counts = [
+        (report.untrained, "without a trained token"),
+        (report.overlong, "longer than `data.max_length`"),
+        (report.refused, "bad"),
+        (report.skipped, "skipped by the renderer"),
+        (report.held_out, "held out for evaluation"),
+    ];
+    let told: Vec<String> =
+        counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let hint = if report.untrained > 0 {
+        "does `data.train_on` choose messages that the data has? `tinsmith render` shows the weights"
+    } else {
+        "`tinsmith data stats` shows lengths and reasons"
+    };
+    Error::data(format!("nothing to train on: of {} rows, {}", report.rows, told.join(", ")))
+        .hint(hint)
+}
+
+/// Rows held out whose very text is also trained on.
+fn leaked(used: &[Used], is_held: impl Fn(&Source) -> bool) -> u64 {
+    let held: HashSet<u64> = used.iter().filter(|u| is_held(&u.source)).map(|u| u.text).collect();
+    let trained: HashSet<u64> = used
+        .iter()
+        .filter(|u| !is_held(&u.source) && held.contains(&u.text))
+        .map(|u| u.text)
+        .collect();
+    used.iter().filter(|u| is_held(&u.source) && trained.contains(&u.text)).count() as u64
+}
+
+/// Of the bytes that were read and what they were read as, not of their names.
+fn fingerprint(sources: &[DataSource], report: &DataReport) -> String {
+    let mut hash = Sha256::new();
+    for (source, file) in sources.iter().zip(&report.files) {
+        hash.update(format!("{:?} {} {}\n", source.format, file.bytes, file.sha256));
+    }
+    super::hex(&hash.finalize())
+}

@@ -1,0 +1,183 @@
+//! What became of every row: nothing is left out without being counted.
+
+use super::{limits::Fate, pipeline::Rendered, read::Digested, refused::RefusedRow};
+use serde::Serialize;
+
+/// Refused rows that a report names; the rest is counted.
+const NAMED: usize = 20;
+
+/// One dataset, as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FileReport {
+    /// The file, or the id of a staged dataset.
+    pub name: String,
+    /// Bytes read.
+    pub bytes: u64,
+    /// sha256 of these bytes, in hex.
+    pub sha256: String,
+    /// Records, refused ones included.
+    pub rows: u64,
+    /// Lines with nothing but white space.
+    pub blank: u64,
+}
+
+/// What became of every row of some datasets.
+///
+/// `rows = used + refused + skipped + overlong + untrained`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DataReport {
+    /// The datasets, in order.
+    pub files: Vec<FileReport>,
+    /// Records read.
+    pub rows: u64,
+    /// Blank lines, which are no records.
+    pub blank: u64,
+    /// Rows with at least one example in use.
+    pub used: u64,
+    /// Rows with something wrong in them.
+    pub refused: u64,
+    /// Rows of which the renderer made no example.
+    pub skipped: u64,
+    /// Rows left out because every example of theirs is too long.
+    pub overlong: u64,
+    /// Rows left out because no token of theirs is trained.
+    pub untrained: u64,
+    /// Examples in use.
+    pub examples: u64,
+    /// Their tokens.
+    pub tokens: u64,
+    /// Their trained tokens.
+    pub trained_tokens: u64,
+    /// Tokens of the longest example rendered, before any cut.
+    pub longest: u64,
+    /// Examples left out because they are too long.
+    pub dropped_examples: u64,
+    /// Examples left out because no token of theirs is trained.
+    pub untrained_examples: u64,
+    /// Examples in use that were cut.
+    pub truncated: u64,
+    /// Those of them that lost trained tokens.
+    pub answers_cut: u64,
+    /// Rows held out for evaluation; 0 where evaluation has its own dataset.
+    pub held_out: u64,
+    /// Rows held out whose text also stands in a row trained on.
+    pub leaked: u64,
+    /// The first refused rows.
+    pub first_refused: Vec<RefusedRow>,
+}
+
+impl DataReport {
+    /// Counts a batch whose examples had these fates.
+    pub(super) fn add(&mut self, name: &str, rendered: &Rendered, fates: &[Fate]) {
+        let rows = row_fates(rendered, fates);
+        self.rows += (rows.len() + rendered.refused.len()) as u64;
+        self.blank += rendered.lines.blank;
+        self.refused += rendered.refused.len() as u64;
+        for fate in rows {
+            match fate {
+                None => self.skipped += 1,
+                Some(Fate::Used { .. }) => self.used += 1,
+                Some(Fate::Overlong) => self.overlong += 1,
+                Some(Fate::Untrained | Fate::Refused) => self.untrained += 1,
+            }
+        }
+        for (i, fate) in fates.iter().enumerate() {
+            let range = rendered.examples.range(i);
+            self.longest = self.longest.max(range.len() as u64);
+            match *fate {
+                Fate::Used { tokens, cut, answer_cut } => {
+                    let kept = &rendered.examples.weights[range.start..range.start + tokens];
+                    self.examples += 1;
+                    self.tokens += tokens as u64;
+                    self.trained_tokens += super::example_set::trained(kept);
+                    self.truncated += u64::from(cut);
+                    self.answers_cut += u64::from(answer_cut);
+                }
+                Fate::Overlong => self.dropped_examples += 1,
+                Fate::Untrained => self.untrained_examples += 1,
+                Fate::Refused => {}
+            }
+        }
+        let room = NAMED.saturating_sub(self.first_refused.len());
+        self.first_refused.extend(rendered.refused.iter().take(room).map(|r| r.told(name)));
+    }
+
+    /// Notes that a dataset is read.
+    pub(super) fn end(&mut self, name: String, digest: Digested) {
+        let before: (u64, u64) =
+            self.files.iter().fold((0, 0), |(r, b), f| (r + f.rows, b + f.blank));
+        self.files.push(FileReport {
+            name,
+            bytes: digest.bytes,
+            sha256: digest.sha256,
+            rows: self.rows - before.0,
+            blank: self.blank - before.1,
+        });
+    }
+
+    /// What a user should know before training: one line each, none where all is well.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let note = |count: u64, one: &str, many: &str| {
+            (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        };
+        [
+            note(self.refused, "bad row left out", "bad rows left out"),
+            note(self.skipped, "row skipped by the renderer", "rows skipped by the renderer"),
+            note(
+                self.dropped_examples,
+                "example left out: longer than `data.max_length`",
+                "examples left out: longer than `data.max_length`",
+            ),
+            note(
+                self.untrained_examples,
+                "example left out: no token of it is trained",
+                "examples left out: no token of them is trained",
+            ),
+            note(
+                self.truncated,
+                "example cut at `data.max_length`",
+                "examples cut at `data.max_length`",
+            )
+            .map(|text| format!("{text}, {} of them within an answer", self.answers_cut)),
+            note(
+                self.leaked,
+                "held-out row also stands in the training data",
+                "held-out rows also stand in the training data",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// The best fate of the examples of each row that was not refused; None for a row without any.
+fn row_fates(rendered: &Rendered, fates: &[Fate]) -> Vec<Option<Fate>> {
+    let mut rows: Vec<Option<Fate>> = vec![None; rendered.given.len()];
+    let rank = |fate: &Fate| match fate {
+        Fate::Used { .. } => 3,
+        Fate::Overlong => 2,
+        Fate::Untrained => 1,
+        Fate::Refused => 0,
+    };
+    for (record, fate) in rendered.examples.record.iter().zip(fates) {
+        let row = &mut rows[*record as usize];
+        if row.as_ref().is_none_or(|known| rank(known) < rank(fate)) {
+            *row = Some(*fate);
+        }
+    }
+    // Both lists rise by record.
+    let mut refused = rendered.refused.iter().map(|r| r.record).peekable();
+    let mut kept = Vec::with_capacity(rows.len());
+    for (row, given) in rows.into_iter().zip(&rendered.given) {
+        let record = rendered.lines.rows[*given as usize].record;
+        while refused.peek().is_some_and(|r| *r < record) {
+            refused.next();
+        }
+        if refused.peek() != Some(&record) {
+            kept.push(row);
+        }
+    }
+    kept
+}
