@@ -4,7 +4,10 @@
 //! row of `qkv` holds query heads, key heads and value heads side by side; query head `h` reads key
 //! and value head `h / (heads / kv_heads)`.
 
-use super::{mat, mat_mut, simd};
+use super::{
+    mat, mat_mut,
+    simd::{self, vectorised},
+};
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul, prelude::ReborrowMut};
 use rayon::prelude::*;
 use std::{cell::RefCell, ops::Range};
@@ -91,19 +94,28 @@ fn attend(
     let (rows, keys) = (q.nrows(), k.nrows());
     with_scratch(rows * keys, |scores, _| {
         matmul(mat_mut(scores, keys), Accum::Replace, q, k.transpose(), 1.0, Par::Seq);
-        simd::run(|| {
-            for (i, (row, lse)) in scores.chunks_exact_mut(keys).zip(lse).enumerate() {
-                let (seen, hidden) = row.split_at_mut(keys - rows + i + 1);
-                let max = simd::max(seen) * scale;
-                let sum = simd::exp_in_place(seen, scale, max);
-                *lse = max + sum.ln();
-                let inverse = 1.0 / sum;
-                seen.iter_mut().for_each(|p| *p *= inverse);
-                hidden.fill(0.0);
-            }
-        });
+        softmax_rows(scores, keys, scale, lse);
         matmul(out, Accum::Replace, mat(scores, keys), v, 1.0, Par::Seq);
     });
+}
+
+vectorised! {
+    /// Scores to probabilities, in place; row `i` of the last `lse.len()` rows sees the keys up to its
+    /// own.
+    fn softmax_rows<'a>(scores: &'a mut [f32], keys: usize, scale: f32, lse: &'a mut [f32]) {
+        let rows = lse.len();
+        for (i, (row, lse)) in scores.chunks_exact_mut(keys).zip(lse).enumerate() {
+            let (seen, hidden) = row.split_at_mut(keys - rows + i + 1);
+            let max = simd::max(seen) * scale;
+            let sum = simd::exp_in_place(seen, scale, max);
+            *lse = max + sum.ln();
+            let inverse = 1.0 / sum;
+            for p in seen {
+                *p *= inverse;
+            }
+            hidden.fill(0.0);
+        }
+    }
 }
 
 /// Gradient by `qkv`, given that by `context`. All of `dqkv` is overwritten.
@@ -189,26 +201,44 @@ impl Saved<'_> {
         with_scratch(rows.len() * keys, |p, ds| {
             matmul(mat_mut(p, keys), Accum::Replace, q, k.transpose(), 1.0, Par::Seq);
             matmul(mat_mut(ds, keys), Accum::Replace, dout, v.transpose(), 1.0, Par::Seq);
-            simd::run(|| {
-                for i in 0..rows.len() {
-                    let at = (first + i) * q_width + head * width;
-                    let along =
-                        simd::dot(&self.context[at..at + width], &self.dcontext[at..at + width]);
-                    let (p, hidden) = p[i * keys..(i + 1) * keys].split_at_mut(rows.start + i + 1);
-                    hidden.fill(0.0);
-                    let (ds, hidden) =
-                        ds[i * keys..(i + 1) * keys].split_at_mut(rows.start + i + 1);
-                    hidden.fill(0.0);
-                    simd::exp_in_place(p, scale, self.lse[lse + i]);
-                    for (ds, p) in ds.iter_mut().zip(p) {
-                        *ds = *p * (*ds - along) * scale;
-                    }
-                }
-            });
+            for i in 0..rows.len() {
+                let at = (first + i) * q_width + head * width;
+                let row = i * keys..(i + 1) * keys;
+                score_gradient(
+                    &mut p[row.clone()],
+                    &mut ds[row],
+                    rows.start + i + 1,
+                    scale,
+                    self.lse[lse + i],
+                    &self.context[at..at + width],
+                    &self.dcontext[at..at + width],
+                );
+            }
             matmul(dv, Accum::Add, mat(p, keys).transpose(), dout, 1.0, Par::Seq);
             matmul(dk, Accum::Add, mat(ds, keys).transpose(), q, 1.0, Par::Seq);
             matmul(dq, Accum::Replace, mat(ds, keys), k, 1.0, Par::Seq);
         });
+    }
+}
+
+vectorised! {
+    /// One row: scores to probabilities in `p`, dP to dS in `ds`. Keys from `seen` on are hidden.
+    fn score_gradient<'a>(
+        p: &'a mut [f32],
+        ds: &'a mut [f32],
+        seen: usize,
+        scale: f32,
+        lse: f32,
+        out: &'a [f32],
+        dout: &'a [f32],
+    ) {
+        let along = simd::dot(out, dout);
+        p[seen..].fill(0.0);
+        ds[seen..].fill(0.0);
+        simd::exp_in_place(&mut p[..seen], scale, lse);
+        for (ds, p) in ds[..seen].iter_mut().zip(&p[..seen]) {
+            *ds = p * (*ds - along) * scale;
+        }
     }
 }
 

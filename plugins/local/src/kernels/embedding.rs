@@ -1,6 +1,6 @@
 //! The embedding: rows gathered by token, gradients scattered back.
 
-use super::{Weights, add, simd};
+use super::{Weights, add};
 use rayon::prelude::*;
 
 /// `x[t] = table[tokens[t]]`. `x`: `[T, width]`.
@@ -27,10 +27,8 @@ pub fn scatter(dtable: &mut [f32], tokens: &[u32], width: usize, dx: &[f32]) {
         work.push((one, group));
     }
     work.into_par_iter().with_min_len(16).for_each(|(row, group)| {
-        simd::run(|| {
-            for &t in group {
-                add(row, &dx[t as usize * width..(t as usize + 1) * width]);
-            }
-        });
+        for &t in group {
+            add(row, &dx[t as usize * width..(t as usize + 1) * width]);
+        }
     });
 }

@@ -38,11 +38,9 @@ pub fn mat_mut(data: &mut [f32], columns: usize) -> MatMut<'_, f32> {
 /// Calls `f(first_row, rows)` on blocks of [`ROWS`] rows, in parallel if there are several.
 pub fn by_rows(data: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
     if data.len() <= ROWS * width {
-        return simd::run(|| f(0, data));
+        return f(0, data);
     }
-    data.par_chunks_mut(ROWS * width)
-        .enumerate()
-        .for_each(|(block, rows)| simd::run(|| f(block * ROWS, rows)));
+    data.par_chunks_mut(ROWS * width).enumerate().for_each(|(block, rows)| f(block * ROWS, rows));
 }
 
 /// `sum[i] += Σ_b parts[b][i]`, in the order of the parts. `parts` holds rows as wide as `sum`.
@@ -52,14 +50,11 @@ pub fn add_parts(sum: &mut [f32], parts: &[f32]) {
     }
 }
 
-/// `a += b`.
-pub fn add(a: &mut [f32], b: &[f32]) {
-    for (a, b) in a.iter_mut().zip(b) {
-        *a += b;
+simd::vectorised! {
+    /// `a += b`.
+    pub fn add<'a>(a: &'a mut [f32], b: &'a [f32]) {
+        for (a, b) in a.iter_mut().zip(b) {
+            *a += b;
+        }
     }
-}
-
-/// `a += b` over large slices, in parallel.
-pub fn add_rows(a: &mut [f32], b: &[f32], width: usize) {
-    by_rows(a, width, |first, rows| add(rows, &b[first * width..first * width + rows.len()]));
 }

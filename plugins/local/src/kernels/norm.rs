@@ -1,20 +1,28 @@
 //! RMS norm: y = w · x / √(mean(x²) + eps), over rows or over the heads of a row.
 
-use super::{ROWS, add_parts, by_rows, simd};
+use super::{
+    ROWS, add_parts, by_rows,
+    simd::{self, vectorised},
+};
 use rayon::prelude::*;
 
 /// y = norm(x), row by row. `x` and `y`: `[T, width]`, `w`: `[width]`.
 pub fn forward(x: &[f32], w: &[f32], eps: f32, y: &mut [f32]) {
     let width = w.len();
-    by_rows(y, width, |first, rows| {
-        for (i, y) in rows.chunks_exact_mut(width).enumerate() {
-            let x = &x[(first + i) * width..(first + i + 1) * width];
+    by_rows(y, width, |first, y| {
+        forward_rows(&x[first * width..first * width + y.len()], w, eps, y);
+    });
+}
+
+vectorised! {
+    fn forward_rows<'a>(x: &'a [f32], w: &'a [f32], eps: f32, y: &'a mut [f32]) {
+        for (x, y) in x.chunks_exact(w.len()).zip(y.chunks_exact_mut(w.len())) {
             let inverse = inverse_rms(x, eps);
             for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
                 *y = x * inverse * w;
             }
         }
-    });
+    }
 }
 
 /// Adds the gradient by x to `dx`, and the gradient by w to `dw` if wanted.
@@ -29,29 +37,43 @@ pub fn backward(
     dw: Option<&mut [f32]>,
 ) {
     let width = w.len();
-    let wanted = dw.is_some();
-    // One partial sum of dw per block of rows, added up in the order of the blocks.
-    let blocks = dx.len().div_ceil(ROWS * width);
-    let mut parts = vec![0.0; if wanted { blocks * width } else { 0 }];
-    let one = |block: usize, dx: &mut [f32], mut part: Option<&mut [f32]>| {
-        simd::run(|| {
-            for (i, dx) in dx.chunks_exact_mut(width).enumerate() {
-                let row = (block * ROWS + i) * width;
-                let (x, dy) = (&x[row..row + width], &dy[row..row + width]);
-                backward_row(x, w, eps, dy, dx, part.as_deref_mut(), false);
-            }
-        });
+    let one = |block: usize, dx: &mut [f32], part: &mut [f32]| {
+        let rows = block * ROWS * width..block * ROWS * width + dx.len();
+        backward_rows(&x[rows.clone()], w, eps, &dy[rows], dx, part);
     };
-    if wanted {
-        dx.par_chunks_mut(ROWS * width)
-            .zip(parts.par_chunks_mut(width))
+    let Some(dw) = dw else {
+        return dx
+            .par_chunks_mut(ROWS * width)
             .enumerate()
-            .for_each(|(block, (dx, part))| one(block, dx, Some(part)));
-    } else {
-        dx.par_chunks_mut(ROWS * width).enumerate().for_each(|(block, dx)| one(block, dx, None));
-    }
-    if let Some(dw) = dw {
-        add_parts(dw, &parts);
+            .for_each(|(block, dx)| one(block, dx, &mut []));
+    };
+    // One partial sum of dw per block of rows, added up in the order of the blocks.
+    let mut parts = vec![0.0; dx.len().div_ceil(ROWS * width) * width];
+    dx.par_chunks_mut(ROWS * width)
+        .zip(parts.par_chunks_mut(width))
+        .enumerate()
+        .for_each(|(block, (dx, part))| one(block, dx, part));
+    add_parts(dw, &parts);
+}
+
+vectorised! {
+    /// `dw` may be empty: nobody wants it then.
+    fn backward_rows<'a>(
+        x: &'a [f32],
+        w: &'a [f32],
+        eps: f32,
+        dy: &'a [f32],
+        dx: &'a mut [f32],
+        dw: &'a mut [f32],
+    ) {
+        let rows = x.chunks_exact(w.len()).zip(dy.chunks_exact(w.len()));
+        for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(w.len())) {
+            let gradient = Gradient::new(x, w, eps, dy);
+            for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(w).zip(dy) {
+                *dx += gradient.by_x(*x, *w, *dy);
+            }
+            gradient.by_w(x, dy, dw);
+        }
     }
 }
 
@@ -67,41 +89,43 @@ pub fn heads_forward(row: &mut [f32], w: &[f32], eps: f32) {
 }
 
 /// Turns the gradient of [`heads_forward`]'s result into that of its input `x`, in place, and adds
-/// the gradient by w to `dw`. `room` is as wide as a head.
+/// the gradient by w to `dw`.
 #[inline(always)]
-pub fn heads_backward(
-    x: &[f32],
-    w: &[f32],
-    eps: f32,
-    d: &mut [f32],
-    dw: &mut [f32],
-    room: &mut [f32],
-) {
+pub fn heads_backward(x: &[f32], w: &[f32], eps: f32, d: &mut [f32], dw: &mut [f32]) {
     for (x, d) in x.chunks_exact(w.len()).zip(d.chunks_exact_mut(w.len())) {
-        room.copy_from_slice(d);
-        backward_row(x, w, eps, room, d, Some(&mut *dw), true);
+        let gradient = Gradient::new(x, w, eps, d);
+        gradient.by_w(x, d, dw);
+        for ((d, x), w) in d.iter_mut().zip(x).zip(w) {
+            *d = gradient.by_x(*x, *w, *d);
+        }
     }
 }
 
-#[inline(always)]
-fn backward_row(
-    x: &[f32],
-    w: &[f32],
-    eps: f32,
-    dy: &[f32],
-    dx: &mut [f32],
-    dw: Option<&mut [f32]>,
-    replace: bool,
-) {
-    let inverse = inverse_rms(x, eps);
-    let along = simd::dot3(w, dy, x) * inverse * inverse * inverse / x.len() as f32;
-    let keep = if replace { 0.0 } else { 1.0 };
-    for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(w).zip(dy) {
-        *dx = *dx * keep + (inverse * w * dy - x * along);
+/// What the gradients of a row share.
+struct Gradient {
+    /// 1/√(mean(x²) + eps).
+    inverse: f32,
+    /// r³/width · Σ(w·dy·x).
+    along: f32,
+}
+
+impl Gradient {
+    #[inline(always)]
+    fn new(x: &[f32], w: &[f32], eps: f32, dy: &[f32]) -> Self {
+        let inverse = inverse_rms(x, eps);
+        let along = simd::dot3(w, dy, x) * inverse * inverse * inverse / x.len() as f32;
+        Self { inverse, along }
     }
-    if let Some(dw) = dw {
+
+    #[inline(always)]
+    fn by_x(&self, x: f32, w: f32, dy: f32) -> f32 {
+        self.inverse * w * dy - x * self.along
+    }
+
+    #[inline(always)]
+    fn by_w(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         for ((dw, x), dy) in dw.iter_mut().zip(x).zip(dy) {
-            *dw += dy * x * inverse;
+            *dw += dy * x * self.inverse;
         }
     }
 }

@@ -5,7 +5,7 @@
 //! products may add up in one destination, so that a layer and its adapter, or the three gradients
 //! that meet at a norm's output, pass through the cache once.
 
-use super::{Weights, simd};
+use super::Weights;
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul, prelude::ReborrowMut};
 use rayon::prelude::*;
 use std::{cell::RefCell, ops::Range};
@@ -188,11 +188,9 @@ fn fill(
                 for start in (0..k).step_by(step) {
                     let depth = start..(start + step).min(k);
                     widened(depth.len() * columns.len(), |scratch| {
-                        simd::run(|| {
-                            for (row, out) in scratch.chunks_exact_mut(columns.len()).enumerate() {
-                                weights.widen((depth.start + row) * n + columns.start, out);
-                            }
-                        });
+                        for (row, out) in scratch.chunks_exact_mut(columns.len()).enumerate() {
+                            weights.widen((depth.start + row) * n + columns.start, out);
+                        }
                         let right = super::mat(scratch, columns.len());
                         let left = left.subcols(depth.start, depth.len());
                         matmul(dst.rb_mut(), accum, left, right, term.scale, Par::Seq);
@@ -205,7 +203,7 @@ fn fill(
                 for start in (0..columns.len()).step_by(step) {
                     let part = start..(start + step).min(columns.len());
                     widened(part.len() * k, |scratch| {
-                        simd::run(|| weights.widen((columns.start + part.start) * k, scratch));
+                        weights.widen((columns.start + part.start) * k, scratch);
                         let right = super::mat(scratch, k).transpose();
                         let dst = dst.rb_mut().subcols_mut(part.start, part.len());
                         matmul(dst, accum, left, right, term.scale, Par::Seq);

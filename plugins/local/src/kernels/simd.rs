@@ -1,16 +1,40 @@
 //! Plain loops, compiled for the vector units of the CPU at hand.
 //!
-//! `pulp` picks AVX-512, AVX2 or NEON at run time and calls the closure within a function built for
-//! them; whatever is inlined into it is vectorised by the compiler. Sums run over a fixed number of
-//! lanes, so that their order does not depend on the width of the registers.
+//! [`vectorised!`](crate::kernels::simd::vectorised) wraps a function so that its body is compiled
+//! for AVX-512, AVX2 or NEON as well, and `pulp` picks one at run time. Everything the body calls must
+//! be inlined into it (`#[inline(always)]`), or it is compiled without those instructions and a fused
+//! multiply-add becomes a call of a library. Sums run over a fixed number of lanes, so that their
+//! order does not depend on the width of the registers.
 
 /// Lanes of a sum: two AVX-512 registers, enough to hide the latency of an addition.
 const LANES: usize = 32;
 
-/// Runs `f` with the widest vector instructions of this CPU.
-pub fn run<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+/// Defines a function whose body runs with the widest vector instructions of this CPU.
+macro_rules! vectorised {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident<$life:lifetime>(
+        $($arg:ident: $type:ty),* $(,)?
+    ) $(-> $output:ty)? $body:block) => {
+        $(#[$meta])*
+        $vis fn $name<$life>($($arg: $type),*) $(-> $output)? {
+            struct Arguments<$life> {
+                $($arg: $type,)*
+                life: std::marker::PhantomData<&$life ()>,
+            }
+            impl<$life> pulp::WithSimd for Arguments<$life> {
+                type Output = $crate::kernels::simd::vectorised!(@output $($output)?);
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, _: S) -> Self::Output {
+                    let Self { $($arg,)* life: _ } = self;
+                    $body
+                }
+            }
+            pulp::Arch::new().dispatch(Arguments { $($arg,)* life: std::marker::PhantomData })
+        }
+    };
+    (@output) => { () };
+    (@output $output:ty) => { $output };
 }
+pub(crate) use vectorised;
 
 /// e^x with a relative error below 2e-7. Outside of −87.3 … 88.3 it answers for the nearer end.
 ///
@@ -162,16 +186,21 @@ mod tests {
         assert!(exp(f32::NAN).is_nan());
     }
 
+    vectorised! {
+        fn sums<'a>(a: &'a [f32], ones: &'a [f32]) -> [f32; 4] {
+            let zeros: Vec<f32> = a.iter().map(|_| 0.0).collect();
+            [dot(a, ones), dot3(a, ones, ones), exp_sum(&zeros, 0.0), max(a)]
+        }
+    }
+
     #[test]
     fn sums_see_every_element() {
         for n in [0, 1, 31, 32, 33, 100] {
             let a: Vec<f32> = (0..n).map(|i| i as f32).collect();
             let ones = vec![1.0; n];
             let expected = (n * n.saturating_sub(1) / 2) as f32;
-            assert_eq!(run(|| dot(&a, &ones)), expected);
-            assert_eq!(run(|| dot3(&a, &ones, &ones)), expected);
-            assert_eq!(run(|| exp_sum(&vec![0.0; n], 0.0)), n as f32);
-            assert_eq!(run(|| max(&a)), if n == 0 { f32::NEG_INFINITY } else { n as f32 - 1.0 });
+            let largest = if n == 0 { f32::NEG_INFINITY } else { n as f32 - 1.0 };
+            assert_eq!(sums(&a, &ones), [expected, expected, n as f32, largest]);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The end of the head: a row of logits to a log-probability, and back.
 
-use super::simd;
+use super::simd::{self, vectorised};
 use rayon::prelude::*;
 
 /// For each row of `logits` (`[M, vocab]`): log-probability of its target, and the row's logsumexp.
@@ -12,13 +12,17 @@ pub fn logprobs(
     logsumexp: &mut [f32],
 ) {
     let row = |(((row, &target), logprob), lse): (((&[f32], &u32), &mut f32), &mut f32)| {
-        simd::run(|| {
-            let max = simd::max(row);
-            *lse = max + simd::exp_sum(row, max).ln();
-            *logprob = row[target as usize] - *lse;
-        });
+        *lse = logsumexp_of(row);
+        *logprob = row[target as usize] - *lse;
     };
     logits.par_chunks(vocab).zip(targets).zip(logprobs).zip(logsumexp).for_each(row);
+}
+
+vectorised! {
+    fn logsumexp_of<'a>(row: &'a [f32]) -> f32 {
+        let max = simd::max(row);
+        max + simd::exp_sum(row, max).ln()
+    }
 }
 
 /// Turns logits into the gradient of the loss by the logits, in place:
@@ -31,12 +35,16 @@ pub fn backward(
     dlogprob: &[f32],
 ) {
     let row = |(((row, &target), &lse), &d): (((&mut [f32], &u32), &f32), &f32)| {
-        simd::run(|| {
-            for x in row.iter_mut() {
-                *x = -d * simd::exp(*x - lse);
-            }
-            row[target as usize] += d;
-        });
+        scaled_softmax(row, lse, -d);
+        row[target as usize] += d;
     };
     logits.par_chunks_mut(vocab).zip(targets).zip(logsumexp).zip(dlogprob).for_each(row);
+}
+
+vectorised! {
+    fn scaled_softmax<'a>(row: &'a mut [f32], lse: f32, factor: f32) {
+        for x in row.iter_mut() {
+            *x = factor * simd::exp(*x - lse);
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! A base weight in the dtype in which it lies on disk, widened to f32 where it is used.
 
+use super::simd::vectorised;
 use half::{
     f16,
     slice::{HalfBitsSliceExt, HalfFloatSliceExt},
 };
+use rayon::prelude::*;
 
 /// Values of a frozen tensor, row-major.
 #[derive(Clone, Copy, Debug)]
@@ -33,16 +35,11 @@ impl<'a> Weights<'a> {
     }
 
     /// The values `start..start + out.len()` as f32.
-    #[inline(always)]
     pub fn widen(&self, start: usize, out: &mut [f32]) {
         let range = start..start + out.len();
         match self {
             Self::F32(v) => out.copy_from_slice(&v[range]),
-            Self::Bf16(v) => {
-                for (o, &bits) in out.iter_mut().zip(&v[range]) {
-                    *o = f32::from_bits(u32::from(bits) << 16);
-                }
-            }
+            Self::Bf16(v) => widen_bf16(&v[range], out),
             Self::F16(v) => v[range].reinterpret_cast::<f16>().convert_to_f32_slice(out),
         }
     }
@@ -50,24 +47,42 @@ impl<'a> Weights<'a> {
     /// Index of the first value that is infinite or not a number.
     #[must_use]
     pub fn first_not_finite(&self) -> Option<usize> {
-        let half = |v: &[u16], exponent: u16| first_with(v, |bits| bits & exponent == exponent);
         match self {
-            Self::F32(v) => first_with(v, |x| !x.is_finite()),
-            Self::Bf16(v) => half(v, 0x7f80),
-            Self::F16(v) => half(v, 0x7c00),
+            Self::F32(v) => first_bad(v, any_bad_f32),
+            Self::Bf16(v) => first_bad(v, |v| any_bad_half(v, 0x7f80)),
+            Self::F16(v) => first_bad(v, |v| any_bad_half(v, 0x7c00)),
         }
     }
 }
 
-/// Index of the first value with a property; whole blocks are tested at once, so that the compiler
-/// can vectorise the common case in which there is none.
-fn first_with<T: Copy + Sync>(values: &[T], bad: impl Fn(T) -> bool + Sync) -> Option<usize> {
-    use rayon::prelude::*;
-    const BLOCK: usize = 4096;
-    let any = |block: &[T]| super::simd::run(|| block.iter().fold(false, |any, &x| any | bad(x)));
-    let block = values.par_chunks(BLOCK).position_first(any)?;
+/// Index of the first value for which `any` is true. Whole blocks are tested at once, in parallel:
+/// there is nothing to find as a rule.
+fn first_bad<T: Copy + Sync>(values: &[T], any: impl Fn(&[T]) -> bool + Sync) -> Option<usize> {
+    const BLOCK: usize = 1 << 14;
+    let block = values.par_chunks(BLOCK).position_first(&any)?;
     let start = block * BLOCK;
-    values[start..].iter().position(|&x| bad(x)).map(|i| start + i)
+    values[start..].chunks(1).position(any).map(|i| start + i)
+}
+
+vectorised! {
+    fn widen_bf16<'a>(bits: &'a [u16], out: &'a mut [f32]) {
+        for (o, &bits) in out.iter_mut().zip(bits) {
+            *o = f32::from_bits(u32::from(bits) << 16);
+        }
+    }
+}
+
+vectorised! {
+    fn any_bad_f32<'a>(values: &'a [f32]) -> bool {
+        values.iter().fold(false, |any, x| any | !x.is_finite())
+    }
+}
+
+vectorised! {
+    /// `exponent` has the bits of the exponent set: all of them are in an infinity or a NaN.
+    fn any_bad_half<'a>(values: &'a [u16], exponent: u16) -> bool {
+        values.iter().fold(false, |any, &x| any | (x & exponent == exponent))
+    }
 }
 
 #[cfg(test)]

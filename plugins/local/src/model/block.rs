@@ -4,12 +4,11 @@ use super::{
     Linear,
     net::Net,
     project::Group,
+    rotation::{self, QkNorms},
     workspace::{Saved, Scratch, fit},
 };
 use crate::{
-    kernels::{
-        ROWS, add_parts, attention, by_rows, mat, mat_mut, norm, rope::RopeTable, simd, swiglu,
-    },
+    kernels::{ROWS, add, attention, by_rows, mat, mat_mut, norm, rope::RopeTable, swiglu},
     layout::WeightId,
 };
 use faer::Accum;
@@ -73,17 +72,19 @@ impl<'a> Block<'a> {
                 }
             });
         }
-        let (qw, kw) = (WeightId::QNorm(self.layer), WeightId::KNorm(self.layer));
+        let norms = self.qk_norms();
         by_rows(&mut saved.qkv, width, |first, rows| {
-            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                if c.qk_norm {
-                    let (q, k) = row[..turned].split_at_mut(c.q_width());
-                    norm::heads_forward(q, self.net.norm(qw), c.norm_eps);
-                    norm::heads_forward(k, self.net.norm(kw), c.norm_eps);
-                }
-                places.rope.rotate(&mut row[..turned], places.positions[first + i] as usize);
-            }
+            let positions = &places.positions[first..];
+            rotation::forward_rows(rows, positions, c, places.rope, norms);
         });
+    }
+
+    /// Weights of the q/k norms, if the model has them.
+    fn qk_norms(&self) -> Option<QkNorms<'a>> {
+        self.net.config.qk_norm.then(|| QkNorms {
+            q: self.net.norm(WeightId::QNorm(self.layer)),
+            k: self.net.norm(WeightId::KNorm(self.layer)),
+        })
     }
 
     /// Output projection, residual and MLP: `saved.context` and `saved.x` to `next`.
@@ -205,41 +206,29 @@ impl<'a> Block<'a> {
     ) {
         let (net, c) = (&self.net, self.net.config);
         let (width, turned) = (c.qkv_width(), c.q_width() + c.kv_width());
-        let (q_norm, k_norm) = (WeightId::QNorm(self.layer), WeightId::KNorm(self.layer));
-        if !c.qk_norm {
+        let norms = self.qk_norms();
+        if norms.is_none() {
             return by_rows(dqkv, width, |first, rows| {
-                for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                    let position = places.positions[first + i] as usize;
-                    places.rope.rotate_back(&mut row[..turned], position);
-                }
+                let positions = &places.positions[first..];
+                rotation::backward_rows(rows, &[], positions, c, places.rope, None, &mut []);
             });
         }
         // Gradients of both norm weights: one part per block of rows, summed in their order.
-        let head = c.head_dim;
-        let mut parts = vec![0.0; places.positions.len().div_ceil(ROWS) * 2 * head];
-        dqkv.par_chunks_mut(ROWS * width).zip(parts.par_chunks_mut(2 * head)).enumerate().for_each(
+        let both = 2 * c.head_dim;
+        let mut parts = vec![0.0; places.positions.len().div_ceil(ROWS) * both];
+        dqkv.par_chunks_mut(ROWS * width).zip(parts.par_chunks_mut(both)).enumerate().for_each(
             |(block, (rows, part))| {
-                simd::run(|| {
-                    let (dq_weight, dk_weight) = part.split_at_mut(head);
-                    let mut room = vec![0.0; head];
-                    for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                        let token = block * ROWS + i;
-                        let position = places.positions[token] as usize;
-                        places.rope.rotate_back(&mut row[..turned], position);
-                        let raw = &saved.raw[token * turned..(token + 1) * turned];
-                        let (raw_q, raw_k) = raw.split_at(c.q_width());
-                        let (dq, dk) = row[..turned].split_at_mut(c.q_width());
-                        let (qw, kw) = (net.norm(q_norm), net.norm(k_norm));
-                        norm::heads_backward(raw_q, qw, c.norm_eps, dq, dq_weight, &mut room);
-                        norm::heads_backward(raw_k, kw, c.norm_eps, dk, dk_weight, &mut room);
-                    }
-                });
+                let raw = &saved.raw[block * ROWS * turned..];
+                let positions = &places.positions[block * ROWS..];
+                rotation::backward_rows(rows, raw, positions, c, places.rope, norms, part);
             },
         );
-        for (id, place) in [(q_norm, 0), (k_norm, head)] {
+        for (id, place) in
+            [(WeightId::QNorm(self.layer), 0), (WeightId::KNorm(self.layer), c.head_dim)]
+        {
             if let Some(range) = net.weight_range(id) {
-                for part in parts.chunks_exact(2 * head) {
-                    add_parts(&mut grads[range.clone()], &part[place..place + head]);
+                for part in parts.chunks_exact(both) {
+                    add(&mut grads[range.clone()], &part[place..place + c.head_dim]);
                 }
             }
         }

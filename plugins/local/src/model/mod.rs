@@ -20,6 +20,7 @@ mod passes;
 mod project;
 mod rope_config;
 mod rope_frequencies;
+mod rotation;
 mod tensors;
 mod workspace;
 
