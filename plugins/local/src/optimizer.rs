@@ -88,9 +88,15 @@ pub fn step(params: &mut [f32], gradient: &[f32], scale: f32, adam: &Adam, state
             for (((p, &g), m), v) in params.iter_mut().zip(gradient).zip(first).zip(second) {
                 let g = g * scale;
                 *p *= decay;
-                *m += toward_gradient * (g - *m);
+                *m = lerp(*m, g, toward_gradient);
                 *v = *v * beta2 + toward_square * g * g;
                 *p += size * *m / (v.sqrt() / root_correction + eps);
             }
         });
+}
+
+/// From `a` towards `b`, from whichever end is nearer, so that weight 1 gives exactly `b`.
+#[inline(always)]
+fn lerp(a: f32, b: f32, weight: f32) -> f32 {
+    if weight < 0.5 { a + weight * (b - a) } else { b - (b - a) * (1.0 - weight) }
 }

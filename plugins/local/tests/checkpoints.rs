@@ -1,5 +1,7 @@
 //! Checkpoints: exact, complete or absent, and never believed when damaged.
 
+#![allow(clippy::unwrap_used)] // the lint's own exception covers test functions only
+
 mod common;
 
 use common::{Files, Lab, Session, adam, batch, lora, nll};

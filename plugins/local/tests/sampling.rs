@@ -1,5 +1,7 @@
 //! Sampling through the real trait.
 
+#![allow(clippy::unwrap_used)] // the lint's own exception covers test functions only
+
 mod common;
 
 use common::{Lab, Session, batch, lora};

@@ -26,8 +26,8 @@ mod tests {
 
     #[test]
     fn numbers_are_uniform_and_neighbours_are_unrelated() {
-        let n = 20_000;
-        let draw = |i| uniform(7, i % 5, i / 5);
+        let n = 20_000u64;
+        let draw = |i: u64| uniform(7, i % 5, i / 5);
         let mean = (0..n).map(draw).sum::<f64>() / n as f64;
         let lag = (0..n).map(|i| (draw(i) - 0.5) * (draw(i + 1) - 0.5)).sum::<f64>() / n as f64;
         // Standard errors: 0.002 and 0.0006.
