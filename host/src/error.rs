@@ -192,3 +192,13 @@ impl From<PluginError> for Error {
         }
     }
 }
+
+/// Text from outside as one line that cannot steer a terminal: control characters are escaped.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}

@@ -46,6 +46,12 @@ fn unknown_keys_are_told_with_the_nearest_one() {
         "error: run.yaml:3:1: unknown key `trainign`\n\nhint: did you mean `training`?\n",
     );
     refused_yaml(
+        "\"a\\nb\\e[31m\": 1\n",
+        "error: run.yaml:3:1: unknown key `a\\nb\\u{1b}[31m`\n\n\
+         hint: known keys are model, lora, renderer, datasets, data, training, optimizer, schedule, \
+         eval, checkpoint, trainer, storage, output, run_name, tracking, limits, plugins\n",
+    );
+    refused_yaml(
         "tracking: {wandb: x}\n",
         "error: run.yaml:3:12: `tracking`: unknown key `wandb`\n\nhint: this section has no keys yet\n",
     );

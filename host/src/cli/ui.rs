@@ -6,7 +6,7 @@ thrown away, [`Ui::stdout_closed`] tells loops that they may stop, and training 
 */
 
 use super::args::{ColorChoice, Global};
-use crate::{Error, Result, env};
+use crate::{Error, Result, env, error::printable};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::{
@@ -224,9 +224,12 @@ impl Ui {
 
     /// An error: what and where, then an empty line and the hint.
     pub fn error(&self, error: &Error) {
-        err(&format_args!("{} {error}", self.paint_err(Style::Bad, "error:")));
+        // What it quotes may come from anywhere.
+        let text = error.to_string();
+        let text = text.lines().map(printable).collect::<Vec<_>>().join("\n");
+        err(&format_args!("{} {text}", self.paint_err(Style::Bad, "error:")));
         if let Some(hint) = &error.hint {
-            self.hint_line(hint);
+            self.hint_line(&printable(hint));
         }
     }
 

@@ -35,7 +35,10 @@ pub use run::{Checkpoint, Checks, Eval, Limits, Tracking};
 pub use schema::{Key, keys, schema};
 pub use training::{Curve, LastBatch, Mode, Normalization, Optimizer, Schedule, Training};
 
-use crate::{Error, Result, env, error::Place};
+use crate::{
+    Error, Result, env,
+    error::{Place, printable},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -132,6 +135,17 @@ pub struct Loaded {
 /// # Errors
 /// A usage error with the place and a hint.
 pub fn load(path: &Path, sets: &[String]) -> Result<Loaded> {
+    read_and_check(path, sets).map_err(|mut e| {
+        // Keys and values come from the file and may hold anything.
+        e.message = printable(&e.message);
+        e.field = e.field.as_deref().map(printable);
+        e.hint = e.hint.as_deref().map(printable);
+        e.context.iter_mut().for_each(|text| *text = printable(text));
+        e
+    })
+}
+
+fn read_and_check(path: &Path, sets: &[String]) -> Result<Loaded> {
     let mut tree = read::read(path)?;
     if let Some(output) = env::output() {
         let output = output.into_os_string().into_string().map_err(|_| {
