@@ -45,7 +45,7 @@ fn cli_page() {
     );
     let _ = writeln!(page, "## Flags of every command\n");
     let global: Vec<&Arg> =
-        root.get_arguments().filter(|a| a.is_global_set() && !a.is_hide_set()).collect();
+        root.get_arguments().filter(|a| a.is_global_set() && a.get_id() != "help").collect();
     arguments(&mut page, &global);
     for command in root.get_subcommands() {
         section(&mut page, command, "tinsmith");
@@ -65,7 +65,6 @@ fn section(page: &mut String, command: &Command, parent: &str) {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let own: Vec<&Arg> =
         command.get_arguments().filter(|a| !a.is_global_set() && !a.is_hide_set()).collect();
-    let own: Vec<&Arg> = own.into_iter().filter(|a| a.get_id() != "help").collect();
     let mut usage = name.clone();
     for argument in own.iter().filter(|a| a.is_positional()) {
         let value = value_name(argument);

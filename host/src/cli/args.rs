@@ -10,6 +10,7 @@ use std::path::PathBuf;
     name = "tinsmith",
     version,
     about,
+    disable_help_flag = true,
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -44,6 +45,9 @@ pub struct Global {
     /// When to colour the output
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
     pub color: ColorChoice,
+    /// Print help
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]
+    pub help: Option<bool>,
 }
 
 /// When output is coloured.
