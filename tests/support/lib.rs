@@ -2,4 +2,5 @@
 
 pub mod cli;
 pub mod tiny_model;
+pub mod tiny_run;
 pub mod tiny_tokenizer;

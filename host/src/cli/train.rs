@@ -1,9 +1,239 @@
-//! `tinsmith train`.
+//! `tinsmith train`: plan, check, train and record.
 
-use super::{Ui, args::TrainArgs};
-use crate::{Error, Result};
+mod progress;
+mod results;
+mod view;
+
+use super::{Ui, args::TrainArgs, tooling::tool_options};
+use crate::{
+    Error, Kind, Result,
+    config::{self, Loaded},
+    data::{self, DataReport, Prepared},
+    plan::{Plan, check_honoured, plural},
+    runs::{self, Lock, Machine, RunFolder, RunRecord, SCHEMA, Status},
+    training::{
+        Ended, LossPath, Recorder, Session, Stop, Tools, adapter_spec, check_config,
+        check_unchanged, computed_steps, failure, rewind, train_with_recovery,
+    },
+};
+use progress::Progress;
+use std::{path::PathBuf, sync::Arc};
+use tinsmith_plugin_api::Outcome;
 
 /// Runs the command.
-pub fn run(_args: &TrainArgs, _ui: &Ui) -> Result<()> {
-    Err(Error::usage("`train` is not in this build yet"))
+pub fn run(args: &TrainArgs, ui: &Ui) -> Result<()> {
+    let stop = Stop::on_interrupt()?;
+    match &args.resume {
+        Some(run) => resume(args, run, ui, &stop),
+        None => begin(args, ui, &stop),
+    }
+}
+
+/// Everything that is known before a run begins.
+struct Job {
+    tools: Tools,
+    prepared: Prepared,
+    plan: Plan,
+    loss: LossPath,
+    base: String,
+    in_flight: u32,
+}
+
+impl Job {
+    /// Reads, renders, plans and checks; trains nothing and writes nothing.
+    fn new(loaded: Loaded, fresh: bool, ui: &Ui, stop: &Stop) -> Result<Self> {
+        let tools = Tools::new(loaded, tool_options(ui, stop))?;
+        let loss = tools.loss()?;
+        let base = tools.base_model()?;
+        let can = tools.trainer(None)?.capabilities()?;
+        let mut notes = check_honoured(&tools.loaded, &can, fresh)?;
+        let name = &tools.loaded.config.training.loss.name;
+        let trainer = &tools.loaded.config.trainer.name;
+        let path = LossPath::choose(name, Arc::clone(&loss), trainer, &can)
+            .map_err(|e| tools.loaded.error_at("training.loss", e))?;
+        let bar = ui.progress(0, "{spinner} reading and rendering: {msg}");
+        let show = |report: &DataReport| bar.set_message(plural(report.rows, "row"));
+        let prepared = data::prepare(&data::DataJob {
+            loaded: &tools.loaded,
+            renderer: Arc::clone(&tools.renderer),
+            tokenizer: Arc::clone(&tools.tokenizer),
+            threads: ui.threads(),
+            progress: Some(&show),
+        });
+        bar.finish_and_clear();
+        let prepared = prepared?;
+        let config = &tools.loaded.config;
+        let mut plan = Plan::new(config, &prepared.train, &prepared.eval, loss.inputs()).map_err(
+            |e| match e.field.clone() {
+                Some(field) => tools.loaded.error_at(&field, e),
+                None => e,
+            },
+        )?;
+        plan.notes.append(&mut notes);
+        let in_flight = (config.training.submit_ahead + 1).min(can.max_in_flight.max(1));
+        Ok(Self { prepared, plan, loss: path, base, in_flight, tools })
+    }
+
+    fn fingerprints(&self) -> Result<runs::Fingerprints> {
+        self.tools.fingerprints(&self.prepared.fingerprint, &self.plan.order.fingerprint())
+    }
+}
+
+fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
+    let path = args.config.clone().or_else(crate::env::config).ok_or_else(|| {
+        Error::usage("which config?")
+            .hint("`tinsmith train CONFIG`; `tinsmith config init run.yaml` writes a first one")
+    })?;
+    let loaded = config::load(&path, &args.set.set)?;
+    let output = args.output.dir(Some(&loaded));
+    let job = Job::new(loaded, true, ui, stop)?;
+    view::plan(ui, &job, args.format.format)?;
+    if args.dry_run {
+        return Ok(());
+    }
+    if stop.asked() {
+        return Err(Error::new(Kind::Interrupted, "interrupted before the run began"));
+    }
+    let folder = RunFolder::create(&output)?;
+    let lock = Lock::take(&folder.lock(), folder.id())?;
+    let loaded = &job.tools.loaded;
+    let base_dir = std::path::absolute(&loaded.base_dir)
+        .map_err(|e| Error::io("read", &loaded.base_dir, &e))?;
+    let record = RunRecord {
+        schema: SCHEMA,
+        id: folder.id().into(),
+        name: loaded.config.run_name.clone(),
+        status: Status::Planned,
+        created: runs::now(),
+        updated: runs::now(),
+        trainer: loaded.config.trainer.name.clone(),
+        base_model: job.base.clone(),
+        lora_seed: loaded.config.lora.seed,
+        config: loaded.resolved_json(),
+        config_file: Some(path.to_string_lossy().into_owned()),
+        base_dir: base_dir.to_string_lossy().into_owned(),
+        fingerprints: job.fingerprints()?,
+        plan: job.plan.facts.clone(),
+        machine: Machine::here(ui.threads()),
+        ..RunRecord::default()
+    };
+    record.write(&folder.record())?;
+    go(&job, folder, record, 0, &lock, args, ui, stop)
+}
+
+fn resume(args: &TrainArgs, typed: &str, ui: &Ui, stop: &Stop) -> Result<()> {
+    let folder = RunFolder::find(&args.output.dir(None), typed)?;
+    let lock = Lock::take(&folder.lock(), folder.id())?;
+    let mut record = RunRecord::read(&folder.record())?;
+    if record.status == Status::Completed {
+        ui.info(format_args!("run {} is complete", folder.id()));
+        return results::where_it_lies(ui, &folder, &record, args.format.format);
+    }
+    let loaded = match &args.config {
+        Some(path) => config::load(path, &args.set.set)?,
+        None => {
+            let base_dir = PathBuf::from(&record.base_dir);
+            config::load_recorded(&record.config, &folder.record(), &base_dir, &args.set.set)?
+        }
+    };
+    if !args.accept_changes {
+        check_config(&record.config, &loaded.resolved_json())?;
+    }
+    let job = Job::new(loaded, false, ui, stop)?;
+    let now = job.fingerprints()?;
+    if !args.accept_changes {
+        check_unchanged(&record.fingerprints, &now)?;
+    }
+    let computed = computed_steps(&folder, &record)?;
+    record.fingerprints = now;
+    record.config = job.tools.loaded.resolved_json();
+    record.plan = job.plan.facts.clone();
+    record.base_model.clone_from(&job.base);
+    record.machine = Machine::here(ui.threads());
+    view::plan(ui, &job, args.format.format)?;
+    if args.dry_run {
+        return Ok(());
+    }
+    go(&job, folder, record, computed, &lock, args, ui, stop)
+}
+
+/// Trains, then exports and compares. Whatever happens, the record says so in the end.
+#[allow(clippy::too_many_arguments)]
+fn go(
+    job: &Job,
+    folder: RunFolder,
+    mut record: RunRecord,
+    computed: u64,
+    _lock: &Lock,
+    args: &TrainArgs,
+    ui: &Ui,
+    stop: &Stop,
+) -> Result<()> {
+    let config = &job.tools.loaded.config;
+    let trainer = job.tools.trainer(Some(job.tools.store(&folder)?))?;
+    let progress = Progress::new(ui, job.plan.steps());
+    let adapter = adapter_spec(config);
+    let start = rewind(&mut record, trainer.as_ref(), adapter.clone(), &progress)?;
+    ui.info(format_args!("run {}", ui.paint_err(super::Style::Bold, folder.id())));
+    if let Some(checkpoint) = &start.checkpoint {
+        ui.info(format_args!("going on from checkpoint {checkpoint}, step {}", start.step));
+    }
+    let mut recorder = Recorder::new(folder, record, computed);
+    progress.begin(start.step);
+    let session = Session {
+        trainer: trainer.as_ref(),
+        plan: &job.plan,
+        train: &job.prepared.train,
+        eval: &job.prepared.eval,
+        loss: &job.loss,
+        base: &job.base,
+        adapter,
+        in_flight: job.in_flight,
+        eval_batch: config.training.batch_size,
+        config,
+        stop,
+        watch: &progress,
+    };
+    let ended = train_with_recovery(&session, &mut recorder, start);
+    progress.finish();
+    let done = ended.and_then(|ended| match ended {
+        Ended::Completed => {
+            results::finish(job, trainer.as_ref(), &mut recorder, ui, (stop, &progress))?;
+            Ok(Outcome::Success)
+        }
+        Ended::Interrupted => Err(stopped(&recorder, "interrupted")),
+        Ended::Limit(why) => Err(stopped(&recorder, &why)),
+    });
+    match done {
+        Ok(_) => {
+            recorder.ended(Status::Completed, None)?;
+            results::where_it_lies(ui, &recorder.folder, &recorder.record, args.format.format)
+        }
+        Err(e) => {
+            let status = match e.kind {
+                Kind::Interrupted => Status::Interrupted,
+                _ => Status::Failed,
+            };
+            // A disk that is full may refuse this too: the first error is the one to tell.
+            if let Err(second) = recorder.ended(status, Some(failure(&e))) {
+                ui.warn(format_args!("the run record is behind: {second}"));
+            }
+            Err(with_resume_hint(e, &recorder))
+        }
+    }
+}
+
+fn stopped(recorder: &Recorder, why: &str) -> Error {
+    let step = recorder.record.progress.step;
+    Error::new(Kind::Interrupted, format!("{why} after step {step}"))
+}
+
+/// What to type next, unless the error knows better.
+fn with_resume_hint(mut e: Error, recorder: &Recorder) -> Error {
+    let resume = format!("go on with `tinsmith train --resume {}`", recorder.record.id);
+    e.hint = Some(match e.hint.take() {
+        Some(hint) => format!("{hint}; then {resume}"),
+        None => resume,
+    });
+    e
 }

@@ -198,7 +198,11 @@ impl Run for FakeRun {
         self.op("optim".into(), done, |run| {
             run.weights = mix((run.weights, run.gradient, adam.learning_rate.to_bits()));
             run.gradient = 0;
-            Metrics::from([("grad_norm".into(), 1.0)])
+            Metrics::from([
+                ("grad_norm".into(), 1.0),
+                ("step".into(), 9.0),
+                ("bad".into(), f64::NAN),
+            ])
         });
     }
 

@@ -154,7 +154,7 @@ impl Recorder {
             progress.repeated_tokens += done.tokens;
         }
         self.metrics(done.step, Measured::Step, done.figures.clone())?;
-        self.record.last = finite(done.figures);
+        self.record.last = writable(done.figures);
         self.progress()
     }
 
@@ -164,7 +164,7 @@ impl Recorder {
     /// `failed` if it cannot be written.
     pub fn metrics(&self, step: u64, kind: Measured, figures: BTreeMap<String, f64>) -> Result<()> {
         let (attempt, time) = (self.record.attempt(), runs::now());
-        let line = MetricsLine { attempt, step, kind, time, figures: finite(figures) };
+        let line = MetricsLine { attempt, step, kind, time, figures: writable(figures) };
         runs::append(&self.folder.metrics(), &line, false)
     }
 
@@ -226,10 +226,15 @@ impl Recorder {
     }
 }
 
-/// JSON has no NaN and no infinity: such figures are left out.
-fn finite(mut figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
-    figures.retain(|_, value| value.is_finite());
-    figures
+/// JSON has no NaN and no infinity: such figures are left out. A trainer's figure that is called
+/// like a field of the line gets a prefix.
+fn writable(figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    let name = |name: String| match name.as_str() {
+        "attempt" | "step" | "kind" | "time" => format!("trainer:{name}"),
+        _ => name,
+    };
+    let finite = figures.into_iter().filter(|(_, value)| value.is_finite());
+    finite.map(|(key, value)| (name(key), value)).collect()
 }
 
 /// An error as the record keeps it.

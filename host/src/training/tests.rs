@@ -138,6 +138,8 @@ fn a_save_stands_right_behind_the_optimizer_step_of_its_batch() {
     let lines = read_metrics(&bench.folder().metrics()).unwrap();
     assert_eq!(lines.iter().map(|l| l.step).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
     assert_eq!(lines[0].figures["grad_norm"], 1.0);
+    assert_eq!(lines[0].figures["trainer:step"], 9.0);
+    assert!(!lines[0].figures.contains_key("bad"), "JSON has no NaN");
 }
 
 #[test]

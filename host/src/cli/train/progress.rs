@@ -1,0 +1,119 @@
+//! The progress line: a bar on a terminal, a line now and then elsewhere.
+
+use crate::{
+    cli::Ui,
+    training::{StepDone, Watch},
+};
+use indicatif::ProgressBar;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Steps over which loss and speed are averaged.
+const WINDOW: usize = 20;
+/// Seconds between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows how far a run is.
+pub struct Progress<'a> {
+    ui: &'a Ui,
+    bar: ProgressBar,
+    total: u64,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Default)]
+struct Recent {
+    /// Loss in nats, tokens, seconds.
+    steps: VecDeque<(f64, u64, f64)>,
+    line: Option<Instant>,
+}
+
+impl<'a> Progress<'a> {
+    /// For a run of `total` steps.
+    pub fn new(ui: &'a Ui, total: u64) -> Self {
+        let template = "{wide_bar} {pos}/{len} steps  {msg}";
+        Self { ui, bar: ui.progress(total, template), total, recent: Mutex::default() }
+    }
+
+    /// Training begins at this step.
+    pub fn begin(&self, step: u64) {
+        self.bar.set_position(step);
+        self.bar.reset_eta();
+        self.bar.tick();
+    }
+
+    /// Training is over.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            self.ui.info(text);
+        } else {
+            self.bar.suspend(|| self.ui.info(text));
+        }
+    }
+}
+
+impl Watch for Progress<'_> {
+    fn step(&self, done: &StepDone) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let figure = |name: &str| done.figures.get(name).copied().unwrap_or(f64::NAN);
+        recent.steps.push_back((figure("nll"), done.tokens, figure("seconds")));
+        if recent.steps.len() > WINDOW {
+            recent.steps.pop_front();
+        }
+        let loss = recent.steps.iter().map(|s| s.0).sum::<f64>() / recent.steps.len() as f64;
+        let seconds: f64 = recent.steps.iter().map(|s| s.2).sum();
+        let speed = recent.steps.iter().map(|s| s.1).sum::<u64>() as f64 / seconds.max(1e-9);
+        let left = (self.total - done.step) as f64 * seconds / recent.steps.len() as f64;
+        let message = format!("loss {loss:.3}  {speed:.0} tokens/s  {} left", clock(left));
+        self.bar.set_position(done.step);
+        self.bar.set_message(message.clone());
+        let due = recent.line.is_none_or(|at| at.elapsed() >= LINE_EVERY);
+        if self.bar.is_hidden() && (due || done.step == self.total) {
+            recent.line = Some(Instant::now());
+            self.ui.info(format_args!("step {}/{}  {message}", done.step, self.total));
+        }
+    }
+
+    fn evaluated(&self, step: u64, nll: f64) {
+        self.line(&format!("held-out loss {nll:.3} after step {step}"));
+    }
+
+    fn checkpoint(&self, name: &str) {
+        if self.ui.verbosity() >= crate::cli::Verbosity::Verbose {
+            self.line(&format!("checkpoint {name}"));
+        }
+    }
+
+    fn waiting(&self, reason: &str) {
+        self.line(&format!("waiting: {reason}"));
+    }
+
+    fn warn(&self, line: &str) {
+        self.bar.suspend(|| self.ui.warn(line));
+    }
+}
+
+/// `1:05`, `2:03:04`.
+pub fn clock(seconds: f64) -> String {
+    let s = seconds.max(0.0).round() as u64;
+    match s / 3600 {
+        0 => format!("{}:{:02}", s / 60, s % 60),
+        h => format!("{h}:{:02}:{:02}", s / 60 % 60, s % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn clocks() {
+        assert_eq!(super::clock(64.6), "1:05");
+        assert_eq!(super::clock(7384.0), "2:03:04");
+    }
+}

@@ -1,0 +1,158 @@
+//! What a finished run leaves: the adapter in its place, and base and tuned side by side.
+
+use super::Job;
+use crate::{
+    Result,
+    cli::{Style, Ui, args::Format},
+    data::HeldOut,
+    runs::{AdapterFacts, Evaluation, RunFolder, RunRecord, Staging},
+    training::{Recorder, Score, Scorer, Stop, Watch, answer_all},
+};
+use serde_json::{Value, json};
+use tinsmith_plugin_api::{Export, TrainerHandle};
+
+/// Exports the final checkpoint and compares answers.
+pub fn finish(
+    job: &Job,
+    trainer: &dyn TrainerHandle,
+    recorder: &mut Recorder,
+    ui: &Ui,
+    (stop, watch): (&Stop, &dyn Watch),
+) -> Result<()> {
+    let Some(last) = recorder.record.live_checkpoints().last().cloned() else { return Ok(()) };
+    let what = match job.tools.loaded.config.training.mode {
+        crate::config::Mode::Full => Export::Model,
+        crate::config::Mode::Lora => Export::Adapter,
+    };
+    let dest = recorder.folder.adapter();
+    let mut staging = Staging::new(&dest)?;
+    trainer.export(&last.uri, what, &mut staging)?;
+    let files = staging.commit()?;
+    recorder.record.adapter =
+        Some(AdapterFacts { path: dest.to_string_lossy().into_owned(), files });
+    recorder.write()?;
+    let eval = &job.tools.loaded.config.eval;
+    if !stop.asked() && (eval.samples > 0 || eval.checks.is_some()) {
+        compare(job, trainer, &last.uri, recorder, ui, (stop, watch))?;
+    }
+    likelihood(ui, recorder);
+    Ok(())
+}
+
+fn likelihood(ui: &Ui, recorder: &Recorder) {
+    let evaluations = &recorder.record.evaluations;
+    let row = |name: &str, of: fn(&Evaluation) -> Option<f64>, show: fn(f64) -> String| {
+        let (before, after) = (evaluations.before.as_ref(), evaluations.after.as_ref());
+        if let (Some(base), Some(tuned)) = (before.and_then(of), after.and_then(of)) {
+            ui.info(format_args!("{name:<24}{:>10}{:>10}", show(base), show(tuned)));
+        }
+    };
+    if evaluations.before.is_none() || evaluations.after.is_none() {
+        return;
+    }
+    let head = format!("{:<24}{:>10}{:>10}", "held-out data", "base", "tuned");
+    ui.info(format_args!("\n{}", ui.paint_err(Style::Bold, head)));
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    row("loss (nats a token)", |e| e.nll, |nll| format!("{nll:.3}"));
+    row("answers in form", |e| e.form, percent);
+    row("facts recalled", |e| e.recall, percent);
+}
+
+fn compare(
+    job: &Job,
+    trainer: &dyn TrainerHandle,
+    tuned: &str,
+    recorder: &mut Recorder,
+    ui: &Ui,
+    (stop, watch): (&Stop, &dyn Watch),
+) -> Result<()> {
+    let eval = &job.tools.loaded.config.eval;
+    let scorer = match &eval.checks {
+        Some(checks) => {
+            Scorer::new(checks).map_err(|e| job.tools.loaded.error_at("eval.checks", e))?
+        }
+        None => Scorer::default(),
+    };
+    let all = &job.prepared.prompts;
+    let count = if eval.checks.is_some() { all.len() } else { eval.samples as usize };
+    let held_out: Vec<&HeldOut> = all.iter().take(count).collect();
+    let prompts: Vec<&Value> = held_out.iter().map(|h| &h.messages).collect();
+    let references: Vec<&str> = held_out.iter().map(|h| h.reference.as_str()).collect();
+    let mut answers = Vec::new();
+    for source in [job.base.as_str(), tuned] {
+        let sampler = trainer.sampler(source)?;
+        let (renderer, services) = (job.tools.renderer.as_ref(), &job.tools.services);
+        let max = eval.max_tokens;
+        let context = (stop, watch);
+        answers.push(answer_all(sampler.as_ref(), renderer, services, &prompts, max, context)?);
+        if stop.asked() {
+            return Ok(());
+        }
+    }
+    let scores: Vec<Score> = answers.iter().map(|a| scorer.score(a, &references)).collect();
+    let evaluations = &mut recorder.record.evaluations;
+    let sampled = answers.iter().map(|a| a.len() as u64);
+    let both = [&mut evaluations.before, &mut evaluations.after];
+    for ((evaluation, score), sampled) in both.into_iter().zip(scores).zip(sampled) {
+        let evaluation = evaluation.get_or_insert_default();
+        (evaluation.form, evaluation.recall) = (score.form, score.recall);
+        evaluation.answers = sampled;
+    }
+    recorder.write()?;
+    for (i, prompt) in held_out.iter().take(eval.samples as usize).enumerate() {
+        ui.info("");
+        part(ui, Style::Bold, "prompt", last_message(&prompt.messages));
+        part(ui, Style::Dim, "base", &answers[0][i]);
+        part(ui, Style::Good, "tuned", &answers[1][i]);
+        part(ui, Style::Dim, "reference", &prompt.reference);
+    }
+    Ok(())
+}
+
+fn last_message(messages: &Value) -> &str {
+    let last = messages.as_array().and_then(|m| m.last());
+    last.and_then(|m| m["content"].as_str()).unwrap_or_default()
+}
+
+fn part(ui: &Ui, style: Style, name: &str, text: &str) {
+    let mut lines = text.lines();
+    let head = ui.paint_err(style, format_args!("{name:>10}"));
+    ui.info(format_args!("{head}  {}", lines.next().unwrap_or("(nothing)")));
+    for line in lines {
+        ui.info(format_args!("{:>10}  {line}", ""));
+    }
+}
+
+/// Where record and adapter lie, and what to type next.
+pub fn where_it_lies(
+    ui: &Ui,
+    folder: &RunFolder,
+    record: &RunRecord,
+    format: Format,
+) -> Result<()> {
+    if format == Format::Json {
+        return ui.json_line(&json!({
+            "event": "ended", "run": record.id, "status": record.status,
+            "record": folder.record(), "adapter": record.adapter,
+            "evaluations": record.evaluations, "last": record.last,
+        }));
+    }
+    ui.info(format_args!("\n{} {}", dim(ui, "run record"), folder.record().display()));
+    if let Some(adapter) = &record.adapter {
+        ui.info(format_args!("{} {}", dim(ui, "adapter"), adapter.path));
+    }
+    let id = &record.id;
+    ui.info(format_args!("\nnext:"));
+    for command in [
+        format!("tinsmith sample {id} --base --prompt \"…\""),
+        format!("tinsmith status {id}"),
+        format!("tinsmith download {id} --dest my-adapter"),
+    ] {
+        ui.info(format_args!("  {}", ui.paint_err(Style::Accent, command)));
+    }
+    Ok(())
+}
+
+fn dim(ui: &Ui, name: &str) -> String {
+    ui.paint_err(Style::Dim, format_args!("{name:>12}"))
+}

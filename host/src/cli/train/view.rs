@@ -1,0 +1,97 @@
+//! The plan, shown before anything runs.
+
+use super::Job;
+use crate::{
+    Result,
+    cli::{Style, Ui, args::Format},
+    plan::{grouped, plural},
+};
+use serde_json::json;
+
+/// Prints the plan: as a table on stderr, or as JSON on stdout.
+pub fn plan(ui: &Ui, job: &Job, format: Format) -> Result<()> {
+    let (config, facts) = (&job.tools.loaded.config, &job.plan.facts);
+    if format == Format::Json {
+        return ui.json_line(&json!({
+            "event": "plan", "plan": facts, "renderer": job.tools.renderer_name(),
+            "loss_path": job.loss.describe(), "data": job.prepared.report,
+            "notes": job.plan.notes,
+        }));
+    }
+    let mut rows = vec![
+        ("model", config.model.base_model.clone()),
+        ("renderer", job.tools.renderer_name().to_owned()),
+        ("trainer", trainer(job)),
+        ("data", data(job)),
+        ("steps", steps(job)),
+        ("tokens", tokens(job)),
+        ("learning", learning(job)),
+    ];
+    if let Some(every) = config.checkpoint.every_steps {
+        rows.push(("checkpoints", format!("every {}, and at the end", plural(every, "step"))));
+    }
+    for (name, value) in rows {
+        ui.info(format_args!("{} {value}", ui.paint_err(Style::Dim, format_args!("{name:>12}"))));
+    }
+    for note in &job.plan.notes {
+        ui.info(format_args!("{} {note}", ui.paint_err(Style::Warn, "        note")));
+    }
+    Ok(())
+}
+
+fn trainer(job: &Job) -> String {
+    let config = &job.tools.loaded.config;
+    let what = match config.training.mode {
+        crate::config::Mode::Full => "all weights".to_owned(),
+        crate::config::Mode::Lora => format!("LoRA of rank {}", config.lora.rank),
+    };
+    let (loss, path) = (&config.training.loss.name, job.loss.describe());
+    format!("{}, {what}, loss {loss} ({path})", config.trainer.name)
+}
+
+/// Examples, and what became of rows that are none.
+fn data(job: &Job) -> String {
+    let (facts, report) = (&job.plan.facts, &job.prepared.report);
+    let mut text = plural(facts.examples, "example");
+    for (n, what) in [
+        (facts.eval_examples, "held out"),
+        (report.overlong, "rows too long"),
+        (report.untrained, "rows without a trained token"),
+        (report.skipped, "rows skipped by the renderer"),
+        (report.refused, "bad rows left out"),
+        (report.truncated, "cut to `data.max_length`"),
+        (report.answers_cut, "of them within an answer"),
+        (report.leaked, "held-out rows also trained on"),
+    ] {
+        if n > 0 {
+            text += &format!(", {} {what}", grouped(n));
+        }
+    }
+    text
+}
+
+fn steps(job: &Job) -> String {
+    let facts = &job.plan.facts;
+    let batch = job.tools.loaded.config.training.batch_size;
+    let epochs = plural(u64::from(facts.epochs), "epoch");
+    format!("{} of {} in {epochs}", grouped(facts.steps), plural(u64::from(batch), "example"))
+}
+
+fn tokens(job: &Job) -> String {
+    let facts = &job.plan.facts;
+    let share = 100.0 * facts.trained_tokens as f64 / facts.tokens.max(1) as f64;
+    let (all, trained) = (grouped(facts.tokens), grouped(facts.trained_tokens));
+    format!("{all}, of which {trained} are trained ({share:.0} %)")
+}
+
+fn learning(job: &Job) -> String {
+    let config = &job.tools.loaded.config;
+    let name = serde_json::to_value(config.schedule.name).unwrap_or_default();
+    let mut text =
+        format!("{:e}, {}", config.optimizer.learning_rate, name.as_str().unwrap_or_default());
+    let warmup = job.plan.learning_rate.warmup();
+    if warmup > 0 {
+        text += &format!(", {} of warm-up", plural(warmup, "step"));
+    }
+    text
+}

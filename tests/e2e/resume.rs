@@ -1,0 +1,147 @@
+//! `tinsmith train --resume`: what is the same, what is refused, and what two processes may do.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+use serde_json::Value;
+use std::{fs, process::Child, time::Duration};
+use tinsmith_test_support::{cli::Sandbox, tiny_run};
+
+const RESUME: [&str; 5] = ["train", "--resume", "latest", "--output", "out"];
+
+fn sandbox(conversations: usize, more: &str) -> Sandbox {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+    tiny_run::write(&sandbox, conversations, more);
+    sandbox
+}
+
+fn record_path(sandbox: &Sandbox) -> String {
+    format!("out/runs/{}.json", tiny_run::latest(sandbox).unwrap())
+}
+
+fn record(sandbox: &Sandbox) -> Value {
+    serde_json::from_str(&sandbox.read(&record_path(sandbox))).unwrap()
+}
+
+/// Stops a run at a limit, so that there is something to go on with.
+fn stopped(sandbox: &Sandbox) {
+    let shown = sandbox.show(&["train", "run.yaml", "--set", "limits.max_tokens=120"]);
+    assert!(shown.starts_with("exit 130\n"), "{shown}");
+}
+
+fn lift_limit(args: &[&str]) -> Vec<String> {
+    args.iter().chain(&["--set", "limits.max_tokens=null"]).map(|a| (*a).to_owned()).collect()
+}
+
+fn show(sandbox: &Sandbox, args: &[String]) -> String {
+    sandbox.show(&args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_resumed_run_ends_in_the_same_bytes() {
+    let more = "training: {batch_size: 1, epochs: 2}\nschedule: {name: cosine, warmup_steps: 2}\n";
+    let whole = sandbox(10, more);
+    assert_eq!(whole.run(&["train", "run.yaml"]).status.code(), Some(0));
+    let parts = sandbox(10, more);
+    stopped(&parts);
+    let shown = show(&parts, &lift_limit(&RESUME));
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("going on from checkpoint"), "{shown}");
+    // The name of the base model is a path of the sandbox: weights are compared.
+    assert_eq!(tiny_run::adapter(&whole)[1], tiny_run::adapter(&parts)[1]);
+    let record = record(&parts);
+    assert_eq!(record["attempts"].as_array().unwrap().len(), 2);
+    assert_eq!(record["progress"]["repeated_steps"], 0);
+    // Once more: it is complete, and says so.
+    let shown = parts.show(&RESUME);
+    assert!(shown.starts_with("exit 0\n") && shown.contains("is complete"), "{shown}");
+}
+
+#[test]
+fn changed_data_and_settings_are_refused_unless_accepted() {
+    let sandbox = sandbox(10, "training: {batch_size: 1}\n");
+    stopped(&sandbox);
+    let chats = sandbox.read("chats.jsonl");
+    sandbox.write("chats.jsonl", chats.replace("say number 3", "say number 4"));
+    let shown = show(&sandbox, &lift_limit(&RESUME));
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(shown.contains("changed since the run began: `data`"), "{shown}");
+    assert!(shown.contains("--accept-changes"), "{shown}");
+    sandbox.write("chats.jsonl", &chats);
+    let mut faster = lift_limit(&RESUME);
+    faster.extend(["--set".to_owned(), "optimizer.learning_rate=0.5".to_owned()]);
+    let shown = show(&sandbox, &faster);
+    assert!(shown.contains("`optimizer.learning_rate`"), "{shown}");
+    faster.push("--accept-changes".into());
+    let shown = show(&sandbox, &faster);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+}
+
+#[test]
+fn damaged_and_newer_records_are_refused_by_name() {
+    let sandbox = sandbox(6, "training: {batch_size: 1}\n");
+    stopped(&sandbox);
+    let path = record_path(&sandbox);
+    let whole = sandbox.read(&path);
+    sandbox.write(&path, &whole[..whole.len() / 2]);
+    for args in [&RESUME[..], &["status", "latest", "--output", "out"]] {
+        let shown = sandbox.show(args);
+        assert!(shown.starts_with("exit 1\n"), "{shown}");
+        assert!(shown.contains("the run record is damaged"), "{shown}");
+        assert!(shown.contains(&path) && shown.contains("hint:"), "{shown}");
+    }
+    sandbox.write(&path, whole.replace("\"schema\": 1", "\"schema\": 99"));
+    let shown = sandbox.show(&RESUME);
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert!(shown.contains("version 99") && shown.contains("update tinsmith"), "{shown}");
+}
+
+/// Waits until a run is under way.
+fn under_way(sandbox: &Sandbox, child: &mut Child) {
+    for _ in 0..600 {
+        let step = tiny_run::latest(sandbox).and_then(|id| {
+            let text =
+                fs::read_to_string(sandbox.path().join(format!("out/runs/{id}/metrics.jsonl")));
+            text.ok().filter(|text| text.contains('\n'))
+        });
+        if step.is_some() {
+            return;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the run did not begin");
+}
+
+#[test]
+fn two_processes_do_not_train_one_run() {
+    let sandbox = sandbox(4, "training: {batch_size: 1, epochs: 5000}\n");
+    let mut child = sandbox.command(&["train", "run.yaml", "-q"]).spawn().unwrap();
+    under_way(&sandbox, &mut child);
+    let shown = sandbox.show(&RESUME);
+    let status = sandbox.show(&["status", "latest", "--output", "out"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert!(shown.contains(&format!("is being trained by process {}", child.id())), "{shown}");
+    assert!(status.contains("running"), "{status}");
+    let status = sandbox.show(&["status", "latest", "--output", "out"]);
+    assert!(status.contains("killed") && status.contains("train --resume"), "{status}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_a_checkpoint_and_exits_130() {
+    let sandbox = sandbox(4, "training: {batch_size: 1, epochs: 5000}\n");
+    let mut child = sandbox.command(&["train", "run.yaml", "-q"]).spawn().unwrap();
+    under_way(&sandbox, &mut child);
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let record = record(&sandbox);
+    assert_eq!(record["status"], "interrupted");
+    let last = record["checkpoints"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["kind"], "interrupt");
+    assert_eq!(last["step"], record["progress"]["step"]);
+    assert!(last["step"].as_u64().unwrap() > 0);
+}

@@ -1,0 +1,122 @@
+//! `tinsmith train` from config to adapter, on a model small enough for a test.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+use serde_json::Value;
+use std::fs;
+use tinsmith_test_support::{cli::Sandbox, tiny_run};
+
+fn sandbox(conversations: usize, more: &str) -> Sandbox {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+    tiny_run::write(&sandbox, conversations, more);
+    sandbox
+}
+
+fn record(sandbox: &Sandbox) -> Value {
+    let id = tiny_run::latest(sandbox).unwrap();
+    serde_json::from_str(&sandbox.read(&format!("out/runs/{id}.json"))).unwrap()
+}
+
+#[test]
+fn a_config_becomes_an_adapter_and_a_record() {
+    let more = "training: {batch_size: 4, epochs: 3}\ncheckpoint: {every_steps: 4}\n\
+        data: {eval: {count: 4}}\neval: {samples: 1, max_tokens: 8}\n";
+    let sandbox = sandbox(20, more);
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    // 16 examples remain, 4 a batch, 3 epochs.
+    for part in ["16 examples, 4 held out", "12 of 4 examples in 3 epochs", "adapter", "next:"] {
+        assert!(shown.contains(part), "{part} is missing in:\n{shown}");
+    }
+    assert!(!shown.contains("--- stdout"), "progress is no data: {shown}");
+    let record = record(&sandbox);
+    assert_eq!(record["status"], "completed");
+    assert_eq!(record["progress"]["step"], 12);
+    assert_eq!(record["plan"]["steps"], 12);
+    let names: Vec<&str> = record["checkpoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["000004", "000008", "final"]);
+    let before = record["evaluations"]["before"]["nll"].as_f64().unwrap();
+    let after = record["evaluations"]["after"]["nll"].as_f64().unwrap();
+    assert!(after < before - 0.5, "it learns: {before} to {after}");
+    let files: Vec<String> = tiny_run::adapter(&sandbox).into_iter().map(|f| f.0).collect();
+    assert_eq!(files, ["adapter_config.json", "adapter_model.safetensors"]);
+    let id = record["id"].as_str().unwrap();
+    let metrics = sandbox.read(&format!("out/runs/{id}/metrics.jsonl"));
+    assert_eq!(metrics.lines().filter(|l| l.contains("\"kind\":\"step\"")).count(), 12);
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_writes_nothing() {
+    let sandbox = sandbox(5, "training: {batch_size: 2, last_batch: drop, max_steps: 9}\n");
+    let shown = sandbox.show(&["train", "run.yaml", "--dry-run"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("2 of 2 examples in 1 epoch"), "{shown}");
+    assert!(shown.contains("1 example in incomplete last batches"), "{shown}");
+    assert!(shown.contains("`training.max_steps` is 9"), "{shown}");
+    assert!(!sandbox.path().join("out").exists());
+}
+
+#[test]
+fn the_plan_and_the_end_are_data_for_programs() {
+    let sandbox = sandbox(4, "");
+    let output = sandbox.run(&["train", "run.yaml", "--format", "json"]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{stdout}");
+    assert_eq!(lines[0]["plan"]["steps"], 1);
+    assert_eq!(lines[1]["status"], "completed");
+    assert!(lines[1]["adapter"]["files"]["adapter_model.safetensors"].is_string());
+}
+
+#[test]
+fn every_loss_path_ends_in_the_same_adapter_without_a_seed_of_its_own() {
+    // Two runs of one config are the same, byte for byte, also with other threads.
+    let one = sandbox(6, "training: {batch_size: 2}\n");
+    let two = sandbox(6, "training: {batch_size: 2, submit_ahead: 0}\n");
+    assert_eq!(one.run(&["train", "run.yaml", "--threads", "1"]).status.code(), Some(0));
+    assert_eq!(two.run(&["train", "run.yaml", "--threads", "2"]).status.code(), Some(0));
+    let weights = |s: &Sandbox| tiny_run::adapter(s).swap_remove(1);
+    assert_eq!(weights(&one), weights(&two));
+}
+
+#[test]
+fn a_read_only_output_is_one_clear_error_and_nothing_remains() {
+    let sandbox = sandbox(4, "");
+    // A file where the folder should be: refused for every user, root included.
+    fs::write(sandbox.path().join("out"), "").unwrap();
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert!(shown.contains("create the folder"), "{shown}");
+    assert_eq!(sandbox.read("out"), "");
+}
+
+#[test]
+fn settings_that_cannot_be_honoured_are_refused_with_their_place() {
+    let sandbox = sandbox(4, "limits: {max_usd: 1.0}\n");
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(shown.contains("run.yaml:6:"), "{shown}");
+    assert!(shown.contains("tells no prices"), "{shown}");
+    assert!(!sandbox.path().join("out").exists());
+}
+
+#[test]
+fn a_limit_ends_with_a_checkpoint_and_can_be_raised() {
+    let sandbox = sandbox(8, "training: {batch_size: 1}\n");
+    let shown = sandbox.show(&["train", "run.yaml", "--set", "limits.max_tokens=100"]);
+    assert!(shown.starts_with("exit 130\n"), "{shown}");
+    assert!(shown.contains("limits.max_tokens"), "{shown}");
+    let stopped = record(&sandbox);
+    assert_eq!(stopped["status"], "interrupted");
+    assert!(stopped["progress"]["tokens"].as_u64().unwrap() <= 100);
+    let raise =
+        ["train", "--resume", "latest", "--output", "out", "--set", "limits.max_tokens=null"];
+    let shown = sandbox.show(&raise);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_eq!(record(&sandbox)["progress"]["step"], 8);
+}
