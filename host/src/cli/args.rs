@@ -9,7 +9,6 @@ use std::path::PathBuf;
 #[command(
     name = "tinsmith",
     version,
-    about,
     disable_help_flag = true,
     disable_help_subcommand = true,
     subcommand_required = true,
