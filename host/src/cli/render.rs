@@ -1,9 +1,129 @@
-//! `tinsmith render`.
+//! `tinsmith render`: tokens and weights of a dataset, as training sees them.
 
-use super::{Ui, args::RenderArgs};
-use crate::{Error, Result};
+mod open;
+mod prompts;
+mod show;
+mod visible;
+
+pub(super) use open::{Opened, open};
+
+use super::{
+    Ui,
+    args::{RenderArgs, RenderFormat},
+};
+use crate::{
+    Error, Result,
+    data::{DataReport, DataSource, Fate, Rendered, Step, judge, stream},
+};
+use prompts::Prompts;
+use show::{HTML_HEAD, Shown};
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
+use tinsmith_plugin_api::RendererHandle;
 
 /// Runs the command.
-pub fn run(_args: &RenderArgs, _ui: &Ui) -> Result<()> {
-    Err(Error::usage("`render` is not in this build yet"))
+pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
+    let mut opened = open(&args.rendering, &args.files, None, ui)?;
+    let renderer: Arc<dyn RendererHandle> = if args.generation_prompt {
+        Arc::new(Prompts(Arc::clone(&opened.tools.renderer)))
+    } else {
+        Arc::clone(&opened.tools.renderer)
+    };
+    if args.format == RenderFormat::Html {
+        ui.data(HTML_HEAD)?;
+    }
+    let mut report = DataReport::default();
+    let mut hints = Hints::default();
+    let mut left = args.limit.unwrap_or(u64::MAX);
+    for source in std::mem::take(&mut opened.sources) {
+        if left == 0 || ui.stdout_closed() {
+            break;
+        }
+        let source = DataSource { limit: Some(left), ..source };
+        let before = report.rows;
+        let name = source.name();
+        stream(std::slice::from_ref(&source), renderer.as_ref(), ui.threads(), &mut |step| {
+            match step {
+                Step::Batch(mut batch) => {
+                    let fates = judge(&mut batch, opened.limits);
+                    report.add(&name, &batch, &fates);
+                    for refused in &batch.refused {
+                        hints.error(ui, refused.placed(&name));
+                    }
+                    print(args, &opened, &name, &batch, &fates, ui)?;
+                }
+                Step::End { digest, .. } => report.end(name.clone(), digest),
+            }
+            let gone = ui.stdout_closed();
+            Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        left -= report.rows - before;
+    }
+    if ui.stdout_closed() {
+        return Ok(());
+    }
+    tell(args, &report, ui)
+}
+
+/// Prints the examples of a batch, in one piece.
+fn print(
+    args: &RenderArgs,
+    opened: &Opened,
+    file: &str,
+    batch: &Rendered,
+    fates: &[Fate],
+    ui: &Ui,
+) -> Result<()> {
+    let mut text = String::new();
+    for (example, fate) in fates.iter().enumerate() {
+        let whole = batch.examples.range(example).len();
+        let (tokens, note) = match *fate {
+            Fate::Used { tokens, cut: true, .. } => (tokens, "  cut at `max_length`"),
+            Fate::Used { tokens, .. } => (tokens, ""),
+            Fate::Untrained if args.generation_prompt => (whole, ""),
+            Fate::Untrained => {
+                (whole.min(opened.limits.max_length), "  left out: no token of it is trained")
+            }
+            Fate::Overlong | Fate::Refused => continue,
+        };
+        let shown = Shown { file, batch, example, tokens, note };
+        match args.format {
+            RenderFormat::Json => shown.json(args.files.len() > 1, &mut text),
+            RenderFormat::Table => shown.table(ui, &opened.tools.tokenizer, &mut text)?,
+            RenderFormat::Html => shown.html(&opened.tools.tokenizer, &mut text)?,
+        }
+    }
+    if text.is_empty() { Ok(()) } else { ui.data(text) }
+}
+
+/// What was not printed, and whether that makes the command fail.
+fn tell(args: &RenderArgs, report: &DataReport, ui: &Ui) -> Result<()> {
+    if let Some(empty) = report.files.iter().find(|f| f.rows == 0) {
+        let what = if empty.bytes == 0 { "the file is empty" } else { "the file has no record" };
+        return Err(Error::data(what).place(&empty.name, None, None));
+    }
+    if report.dropped_examples > 0 {
+        let n = report.dropped_examples;
+        ui.warn(format_args!("left out as longer than `max_length`: {n}"));
+    }
+    if report.untrained_examples > 0 && !args.generation_prompt {
+        let n = report.untrained_examples;
+        ui.warn(format_args!("examples without a trained token, which training leaves out: {n}"));
+    }
+    if report.refused > 0 {
+        let (bad, rows) = (report.refused, report.rows);
+        return Err(Error::data(format!("{bad} of {rows} records refused")));
+    }
+    Ok(())
+}
+
+/// Shows errors, and each hint once.
+#[derive(Default)]
+pub(super) struct Hints(HashSet<String>);
+
+impl Hints {
+    /// Shows an error.
+    pub fn error(&mut self, ui: &Ui, mut error: Error) {
+        error.hint = error.hint.filter(|hint| self.0.insert(hint.clone()));
+        ui.error(&error);
+    }
 }

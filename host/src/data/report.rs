@@ -68,7 +68,7 @@ pub struct DataReport {
 
 impl DataReport {
     /// Counts a batch whose examples had these fates.
-    pub(super) fn add(&mut self, name: &str, rendered: &Rendered, fates: &[Fate]) {
+    pub fn add(&mut self, name: &str, rendered: &Rendered, fates: &[Fate]) {
         let rows = row_fates(rendered, fates);
         self.rows += (rows.len() + rendered.refused.len()) as u64;
         self.blank += rendered.lines.blank;
@@ -103,7 +103,7 @@ impl DataReport {
     }
 
     /// Notes that a dataset is read.
-    pub(super) fn end(&mut self, name: String, digest: Digested) {
+    pub fn end(&mut self, name: String, digest: Digested) {
         let before: (u64, u64) =
             self.files.iter().fold((0, 0), |(r, b), f| (r + f.rows, b + f.blank));
         self.files.push(FileReport {

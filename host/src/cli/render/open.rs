@@ -1,0 +1,113 @@
+//! What a dataset is read with, from a config or from the flags that stand for its keys.
+
+use crate::{
+    Error, Result,
+    cli::{
+        Ui,
+        args::{RenderingArgs, Split},
+        tooling::tool_options,
+    },
+    config::{self, Loaded, PluginRef},
+    data::{DataSource, Limits, resolve},
+    plugins::Kind,
+    training::{Stop, Tools},
+};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Everything that turns files into examples.
+pub struct Opened {
+    /// Tokenizer and renderer.
+    pub tools: Tools,
+    /// The files, as they were named.
+    pub sources: Vec<DataSource>,
+    /// What is too long.
+    pub limits: Limits,
+}
+
+/// Loads what `args` name. Flags go before the config; `files` replace its datasets. Without a
+/// config, and without `--max-length`, nothing is too long.
+///
+/// # Errors
+/// A usage error with the flag or the place in the config; a data error for a missing file.
+pub fn open(
+    args: &RenderingArgs,
+    files: &[PathBuf],
+    output: Option<&Path>,
+    ui: &Ui,
+) -> Result<Opened> {
+    let loaded = load(args, files)?;
+    let data = &loaded.config.data;
+    let bounded = args.config.is_some() || args.max_length.is_some();
+    let limits = Limits {
+        max_length: if bounded { data.max_length as usize } else { usize::MAX },
+        overlong: data.overlong,
+    };
+    // The format that the config (or a `--set`) gives its first dataset goes for these files.
+    let format = loaded.config.datasets.first().map(|d| d.format).unwrap_or_default();
+    let mut sources = Vec::with_capacity(files.len());
+    for file in files {
+        let name = file.to_str().ok_or_else(|| {
+            Error::usage(format!("the path `{}` is not valid UTF-8", file.display()))
+        })?;
+        sources.push(DataSource { path: resolve(name, None, output)?, format, limit: None });
+    }
+    let model = loaded.resolve(&loaded.config.model.base_model);
+    let tools = Tools::new(loaded, tool_options(ui, &Stop::default()))?;
+    if model.join("config.json").exists() {
+        tools.tokenizer.check_fits(&model)?;
+    }
+    Ok(Opened { tools, sources, limits })
+}
+
+fn load(args: &RenderingArgs, files: &[PathBuf]) -> Result<Loaded> {
+    let mut sets = args.set.set.clone();
+    let mut set = |key: &str, value: &str| sets.push(format!("{key}={}", json!(value)));
+    if let Some(renderer) = &args.renderer {
+        set("renderer.name", renderer);
+    }
+    if let Some(mode) = &args.train_on {
+        set("data.train_on", mode);
+    }
+    if let Some(tokenizer) = &args.tokenizer {
+        set(if args.config.is_some() { "model.tokenizer" } else { "model.base_model" }, tokenizer);
+    }
+    if let Some(length) = args.max_length {
+        sets.push(format!("data.max_length={length}"));
+    }
+    let mut loaded = match &args.config {
+        Some(path) => config::load(path, &sets)?,
+        None if args.tokenizer.is_none() => {
+            return Err(Error::usage("which tokenizer?").hint(
+                "`--tokenizer DIR` names the folder of a model or tokenizer, \
+                 `--config CONFIG` takes everything from a config",
+            ));
+        }
+        None => {
+            let first = files.first().map(|f| f.to_string_lossy().into_owned());
+            let named = format!("datasets.0.path={}", json!(first));
+            sets.insert(0, named);
+            config::load_recorded(&json!({}), Path::new("command line"), Path::new("."), &sets)?
+        }
+    };
+    if let Some(split) = args.split {
+        set_split(&mut loaded.config.renderer, split);
+    }
+    Ok(loaded)
+}
+
+/// Never is what a renderer without the setting does anyway.
+fn set_split(renderer: &mut PluginRef, split: Split) {
+    if split == Split::Auto {
+        renderer.config.insert("split".into(), json!("auto"));
+    }
+}
+
+impl Opened {
+    /// The renderer as messages name it.
+    pub fn renderer(&self) -> Result<String> {
+        let name = self.tools.renderer_name();
+        let found = self.tools.registry.describe(Kind::Renderer, name)?;
+        Ok(format!("{}/{name}", found.plugin))
+    }
+}
