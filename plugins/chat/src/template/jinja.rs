@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, io, ops::Range};
 use tinsmith_plugin_api::{Error, Result, TokenizerInfo};
 
 /// Stand in the output where a `{% generation %}` block begins and ends. Records that hold these
-/// characters are refused (`record.rs`).
+/// characters are refused (`shield.rs`).
 const GENERATION: char = '\u{10fffc}';
 const END_GENERATION: char = '\u{10fffd}';
 

@@ -3,6 +3,7 @@
 use super::shield::{Shield, Specials};
 use minijinja::{Value, value::Serde};
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use tinsmith_plugin_api::{Error, Result};
 
 /// The messages and tools of a record, with control-token texts shielded.
@@ -39,6 +40,23 @@ impl Conversation {
     pub(super) fn of_messages(messages: &Json, specials: &Specials) -> Result<Self> {
         let messages = messages.as_array().cloned().unwrap_or_default();
         Self::shielded(messages, Json::Null, specials)
+    }
+
+    /// The same conversation with another content in message `i`.
+    pub(super) fn with_content(&self, i: usize, content: &str) -> Self {
+        let mut messages = self.messages.clone();
+        let names = messages[i].try_iter().into_iter().flatten();
+        let field =
+            |name: Value| (name.to_string(), messages[i].get_item(&name).unwrap_or_default());
+        let mut fields: BTreeMap<String, Value> = names.map(field).collect();
+        fields.insert("content".into(), Value::from(content));
+        messages[i] = Value::from(fields);
+        Self { messages, tools: self.tools.clone(), shield: Shield::default() }
+    }
+
+    /// The content of message `i` as the template sees it, if it is a string.
+    pub(super) fn content(&self, i: usize) -> Option<String> {
+        self.messages[i].get_attr("content").ok()?.as_str().map(str::to_owned)
     }
 
     fn shielded(messages: Vec<Json>, mut tools: Json, specials: &Specials) -> Result<Self> {

@@ -18,6 +18,10 @@ use crate::schema::{Message, Role};
 use std::ops::Range;
 use tinsmith_plugin_api::{Error, Result};
 
+/// Stands for a content while the template is asked where it shows it. Records that hold the
+/// character are refused (`shield.rs`).
+const STAND_IN: &str = "\u{10fffb}";
+
 /// A rendered conversation, and the byte ranges of its text that are trained, ascending.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -103,23 +107,26 @@ impl Seeker<'_> {
         Ok(self.to_end_of_turn(prompt.len()..end))
     }
 
-    /// What another role says in message `i`: from the start of its content.
+    /// What another role says in message `i`: from the start of its content, which is where a
+    /// stand-in for the content appears.
     fn other(&self, i: usize, message: &Message<'_>) -> Result<Range<usize>> {
         let lost = || {
             Error::data("the chat template does not show this message as a part of its own")
                 .at(format!("messages[{i}]"))
                 .with_hint("choose a `data.train_on` that trains the assistant only")
         };
-        let shown = self.talk.messages[i].get_attr("content").ok();
-        let content = shown.as_ref().and_then(|content| content.as_str());
-        let content = content.unwrap_or(&message.content).trim();
         let start = if i == 0 { 0 } else { self.end_of(i).ok_or_else(lost)? };
         let end = self.end_of(i + 1).ok_or_else(lost)?;
         let region = self.text.get(start..end).ok_or_else(lost)?;
-        let mut places = region.match_indices(content);
-        match (places.next(), places.next()) {
-            (Some((at, _)), None) if !content.is_empty() => {
-                Ok(self.to_end_of_turn(start + at..end))
+        let probe = self.talk.with_content(i, STAND_IN);
+        let (probed, _) = take_marks(&self.jinja.render(&probe, i + 1, false)?)?;
+        let around = probed.get(start..).and_then(|text| text.split_once(STAND_IN));
+        let (before, after) = around.ok_or_else(lost)?;
+        let shown = region.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        let content = self.talk.content(i).unwrap_or_else(|| message.content.to_string());
+        match shown {
+            Some(shown) if shown.trim() == content.trim() => {
+                Ok(self.to_end_of_turn(start + before.len()..end))
             }
             _ => Err(lost()),
         }
