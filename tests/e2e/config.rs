@@ -435,6 +435,23 @@ fn byte_order_marks_and_carriage_returns_do_not_matter() {
     assert_eq!(load("d.toml").origin("lora.rank").unwrap().rsplit('/').next(), Some("d.toml:6:8"));
 }
 
+#[test]
+fn anchors_json_and_sections_without_keys_are_read() {
+    let sandbox = sandbox();
+    sandbox.write(
+        "anchors.yaml",
+        "model: {base_model: &base ./base, tokenizer: *base}\ndatasets: [&set {path: a}, *set]\n\
+         lora:\n  # rank: 8\noptimizer:\nplugins:\nrenderer:\n",
+    );
+    sandbox.write(
+        "run.json",
+        r#"{"model": {"base_model": "./base", "tokenizer": "./base"},
+            "datasets": [{"path": "a"}, {"path": "a"}]}"#,
+    );
+    let load = |name: &str| config::load(&sandbox.path().join(name), &[]).unwrap().config;
+    assert_eq!(load("anchors.yaml"), load("run.json"));
+}
+
 /// A plugin reports its own field; the host tells the place in the file.
 #[test]
 fn plugin_errors_get_their_place() {
