@@ -497,6 +497,19 @@ fn the_full_config_is_complete_and_true() {
     assert_eq!(expected.renderer, PluginRef::new("auto"));
 }
 
+#[test]
+fn every_config_of_the_repository_loads() {
+    let mut found = 0;
+    for entry in fs::read_dir(configs()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            config::load(&path, &[]).unwrap_or_else(|e| panic!("{e}"));
+            found += 1;
+        }
+    }
+    assert!(found >= 2);
+}
+
 /// What `config init` writes loads, and an existing file is left alone.
 #[test]
 fn init_writes_a_config_that_loads_and_never_overwrites() {
