@@ -5,31 +5,18 @@ use serde::{Deserialize, Serialize};
 use tinsmith_plugin_api::{Error, Result};
 
 /// Settings of `trainer: {name: local}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalConfig {
     /// Threads to compute with. Default: the host's budget, which is all cores. Results do not
     /// depend on it.
     pub threads: Option<usize>,
-    /// Most tokens that go through the model at once. A batch is cut between sequences into parts
-    /// of at most this many tokens (a longer sequence is a part of its own), and their gradients
-    /// are added: less memory, nearly the same speed. Results depend on it in the last bits.
-    pub micro_batch_tokens: usize,
-}
-
-impl Default for LocalConfig {
-    fn default() -> Self {
-        Self { threads: None, micro_batch_tokens: 2048 }
-    }
 }
 
 impl LocalConfig {
     pub(crate) fn check(&self) -> Result<()> {
         if self.threads == Some(0) {
             return Err(Error::config("must be at least 1").at("threads"));
-        }
-        if self.micro_batch_tokens == 0 {
-            return Err(Error::config("must be at least 1").at("micro_batch_tokens"));
         }
         Ok(())
     }
@@ -44,8 +31,6 @@ mod tests {
         let parse = |text| serde_json::from_str::<LocalConfig>(text).unwrap().check();
         assert_eq!(parse("{}"), Ok(()));
         assert_eq!(parse(r#"{"threads": 0}"#).unwrap_err().field(), Some("threads"));
-        let e = parse(r#"{"micro_batch_tokens": 0}"#).unwrap_err();
-        assert_eq!(e.field(), Some("micro_batch_tokens"));
         let e = serde_json::from_str::<LocalConfig>(r#"{"dtype": "bf16"}"#).unwrap_err();
         assert!(e.to_string().starts_with("unknown field `dtype`"), "{e}");
     }

@@ -84,7 +84,7 @@ impl Trainer for Local {
             }
             OpenRun::Saved { uri, optimizer } => self.store.load(&place(&uri)?, optimizer)?,
         };
-        let state = State::new(weights, moments, self.config.micro_batch_tokens);
+        let state = State::new(weights, moments);
         Ok(Box::new(LocalRun::start(new_run_id(), state, pool, self.store.clone())?))
     }
 

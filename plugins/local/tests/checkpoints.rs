@@ -4,13 +4,20 @@
 
 mod common;
 
-use common::{Files, Lab, Session, adam, batch, lora, nll};
+use common::{Files, Lab, Session, adam, batch, disk::Disk, lora, nll};
+use half::bf16;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use tinsmith_plugin_api::{
-    AdapterSpec, ErrorKind, Export, OpenRun, Outcome, SampleRequest, Samples, Save, ticket,
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
 };
-use tinsmith_test_support::tiny_model::TinyModel;
+use tinsmith_local::Local;
+use tinsmith_plugin_api::{
+    AdapterSpec, ErrorKind, Export, HostServices, OpenRun, Outcome, SampleRequest, Samples, Save,
+    Services, testing, ticket,
+};
+use tinsmith_test_support::tiny_model::{TinyModel, tiny_llama};
 
 /// Weight files of a checkpoint, by kind of run.
 fn weights_of(adapter: &AdapterSpec) -> &'static str {
@@ -94,7 +101,7 @@ fn the_files_are_what_peft_writes() {
     ] {
         assert_eq!(config[key], value, "{key}");
     }
-    let file = safetensors::SafeTensors::deserialize(&exported.0[1].1).unwrap();
+    let file = SafeTensors::deserialize(&exported.0[1].1).unwrap();
     assert_eq!(file.len(), 2 * (2 * 7 + 1));
     let shape = |name: &str| file.tensor(name).unwrap().shape().to_vec();
     let layer = "base_model.model.model.layers.1";
@@ -238,6 +245,76 @@ fn a_full_export_is_a_model_directory_that_opens() {
     let mut tuned = Session(lab.trainer.open(OpenRun::Base { model, adapter: lora() }).unwrap());
     assert_eq!(tuned.forward(&text).unwrap().logprobs, expected);
     assert!(lab.trainer.export(&saved.uri, Export::Adapter, &mut Files::default()).is_err());
+}
+
+/// A base in bf16: training keeps f32 weights, a checkpoint resumes them exactly, and the exported
+/// model has the dtype of the base.
+#[test]
+fn a_half_precision_base_is_trained_in_full_precision() {
+    let lab = Lab::new();
+    let path = lab.dir.path().join("base").join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let halves: Vec<(String, Vec<usize>, Vec<u8>)> = file
+        .tensors()
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.shape().to_vec(), to_bf16(tensor.data())))
+        .collect();
+    let views = halves.iter().map(|(name, shape, data)| {
+        (name, TensorView::new(Dtype::BF16, shape.clone(), data).unwrap())
+    });
+    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+
+    let text = batch(&[20], 1);
+    let mut run = lab.open(AdapterSpec::Full);
+    run.step(&text);
+    let saved = run.save_state("one");
+    let expected = run.step(&text);
+    assert_eq!(lab.reopen(&saved).step(&text), expected);
+
+    let mut exported = Files::default();
+    lab.trainer.export(&saved.uri, Export::Model, &mut exported).unwrap();
+    let exported = SafeTensors::deserialize(&exported.0.last().unwrap().1).unwrap();
+    let master = lab.blob("checkpoints/one/model.safetensors");
+    let master = SafeTensors::deserialize(&master).unwrap();
+    assert_eq!(exported.len(), halves.len());
+    for (name, tensor) in exported.tensors() {
+        assert_eq!(tensor.dtype(), Dtype::BF16);
+        assert_eq!(tensor.data(), to_bf16(master.tensor(&name).unwrap().data()), "{name}");
+    }
+}
+
+fn to_bf16(f32s: &[u8]) -> Vec<u8> {
+    let (values, _) = f32s.as_chunks();
+    values.iter().flat_map(|v| bf16::from_f32(f32::from_le_bytes(*v)).to_le_bytes()).collect()
+}
+
+/// A disk that fills up during a save: the error says so, nothing half-written counts, the
+/// checkpoint of that name is gone rather than wrong, and the run goes on.
+#[test]
+fn a_full_disk_costs_the_checkpoint_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    tiny_llama(dir.path(), 1).unwrap();
+    let disk = Arc::new(Disk::default());
+    let services = Services::new(Arc::clone(&disk) as Arc<dyn HostServices>);
+    let trainer = testing::trainer::<Local>(&json!({}), &services).unwrap();
+    let model = dir.path().to_str().unwrap().to_owned();
+    let mut run = Session(trainer.open(OpenRun::Base { model, adapter: lora() }).unwrap());
+    let text = batch(&[20], 1);
+    run.step(&text);
+    run.save_state("one");
+    for room in 0..4 {
+        disk.room.store(room, Ordering::SeqCst);
+        let again = run.save(Save::State { name: "one".into(), optimizer: true });
+        let e = again.unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::IO, "{e}");
+        assert!(e.to_string().contains("checkpoints/one/"), "{e}");
+        assert_eq!(trainer.checkpoints(None).unwrap(), []);
+        disk.room.store(usize::MAX, Ordering::SeqCst);
+        run.step(&text);
+        run.save_state("one");
+        assert_eq!(trainer.checkpoints(None).unwrap().len(), 1);
+    }
 }
 
 #[test]

@@ -154,6 +154,21 @@ fn a_text_stops_even_across_tokens() {
 }
 
 #[test]
+fn a_token_without_text_ends_nothing_and_breaks_nothing() {
+    let lab = Lab::new();
+    let sampler = lab.trainer.sampler(&lab.base()).unwrap();
+    // An untrained model soon samples ids that the host's toy tokenizer does not have.
+    let request = SampleRequest {
+        stop_strings: vec!["no such text".into()],
+        max_tokens: Some(60),
+        ..request()
+    };
+    let sample = ask(&*sampler, request).unwrap().sequences.remove(0);
+    assert!(sample.tokens.iter().any(|id| *id > 257));
+    assert_eq!(sample.tokens.len(), 60);
+}
+
+#[test]
 fn without_stop_tokens_the_models_own_end_a_sample() {
     let lab = Lab::new();
     let eos = tinsmith_test_support::tiny_tokenizer::EOS;

@@ -8,8 +8,8 @@ use common::{Lab, Session, adam, batch, lora, loss, nll, nll_of};
 use serde_json::json;
 use std::sync::Arc;
 use tinsmith_plugin_api::{
-    Adam, AdapterSpec, Error, ErrorKind, Forward, Lora, LossRef, LossScope, LossValue, OpenRun,
-    Outcome, ticket,
+    Adam, AdapterSpec, Batch, Column, ColumnData, Error, ErrorKind, Forward, Lora, LossRef,
+    LossScope, LossValue, OpenRun, Outcome, ticket,
 };
 use tinsmith_test_support::tiny_model::TinyModel;
 
@@ -111,7 +111,7 @@ fn operations_may_be_submitted_ahead() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let text = batch(&[40, 3, 70, 1, 25], 5);
+    let text = batch(&[400, 3, 500, 1, 300], 5);
     for adapter in [lora(), AdapterSpec::Full] {
         let blobs = [1, 2, 5].map(|threads| {
             let lab = Lab::with(&json!({}), threads);
@@ -128,41 +128,52 @@ fn the_number_of_threads_changes_no_bit() {
     }
 }
 
-/// A gradient gathered in parts, or over several calls, is the gradient of the whole.
+/// A batch is longer than what goes through the model at once; however its gradient is gathered, and
+/// over however many calls, it is the gradient of the whole.
 #[test]
 fn parts_of_a_batch_add_up() {
-    let lengths = [12, 30, 7, 22, 9];
+    let lengths = [400, 500, 300, 512, 100];
     let whole = batch(&lengths, 4);
     // The norm of the gathered gradient stands for the gradient: a step of size 0.
     let still = Adam { learning_rate: 0.0, grad_clip_norm: 0.0, ..adam() };
-    let norm = |budget: usize, losses: &[LossRef]| {
-        let lab = Lab::with(&json!({ "micro_batch_tokens": budget }), 2);
-        let mut run = lab.open(lora());
-        let mut forwards = Vec::new();
-        for loss in losses {
-            forwards.push(run.forward_backward(&whole, loss).unwrap());
+    let norm = |calls: &[(&Arc<Batch>, LossRef)]| {
+        let mut run = Lab::new().open(lora());
+        let mut sum = 0.0;
+        for (batch, loss) in calls {
+            sum += run.forward_backward(batch, loss).unwrap().metrics["loss:sum"];
         }
-        (run.optim_step(still).unwrap()["grad_norm"], forwards)
+        (run.optim_step(still).unwrap()["grad_norm"], sum)
     };
-    let (expected, once) = norm(1000, &[nll()]);
-    assert_eq!(once[0].metrics["micro_batches:sum"], 1.0);
-    for scope in [LossScope::Token, LossScope::Group, LossScope::Batch] {
-        let (in_parts, forwards) = norm(32, &[nll_of(scope)]);
-        assert_eq!(forwards[0].metrics["micro_batches:sum"], 4.0, "12, 30, 7+22, 9");
-        assert!((in_parts / expected - 1.0).abs() < 1e-5, "{in_parts} {expected}");
-        let (sum, one) = (forwards[0].metrics["loss:sum"], once[0].metrics["loss:sum"]);
-        assert!((sum / one - 1.0).abs() < 1e-6, "{sum} {one}");
-        for (a, b) in forwards[0].logprobs.iter().zip(&once[0].logprobs) {
-            assert!((a - b).abs() < 1e-5, "{a} {b}");
-        }
+    let close = |a: (f64, f64), b: (f64, f64)| {
+        assert!((a.0 / b.0 - 1.0).abs() < 1e-5 && (a.1 / b.1 - 1.0).abs() < 1e-6, "{a:?} {b:?}");
+    };
+    let expected = norm(&[(&whole, nll())]);
+    for scope in [LossScope::Group, LossScope::Batch] {
+        close(norm(&[(&whole, nll_of(scope))]), expected);
     }
-    let (twice, _) = norm(1000, &[nll(), nll()]);
-    assert!((twice / (2.0 * expected) - 1.0).abs() < 1e-6, "{twice} {expected}");
+    let single: Vec<_> = (0..lengths.len()).map(|i| only(&whole, i)).collect();
+    let calls: Vec<_> = single.iter().map(|batch| (batch, nll())).collect();
+    close(norm(&calls), expected);
+    let (twice, _) = norm(&[(&whole, nll()), (&whole, nll())]);
+    assert!((twice / (2.0 * expected.0) - 1.0).abs() < 1e-6, "{twice} {expected:?}");
+}
+
+/// One datum of a batch, alone.
+fn only(whole: &Batch, i: usize) -> Arc<Batch> {
+    let range = whole.range(i);
+    let weights = whole.f32("weights").unwrap()[range.clone()].to_vec();
+    Arc::new(Batch {
+        tokens: whole.tokens[range.clone()].to_vec(),
+        targets: whole.targets[range.clone()].to_vec(),
+        offsets: vec![0, range.len() as u64],
+        groups: vec![0],
+        columns: vec![Column { name: "weights".into(), data: ColumnData::F32(weights) }],
+    })
 }
 
 #[test]
 fn a_loss_of_the_batch_sees_all_of_it_at_once() {
-    let lab = Lab::with(&json!({ "micro_batch_tokens": 16 }), 2);
+    let lab = Lab::new();
     let mut run = lab.open(lora());
     let text = batch(&[12, 13, 14], 4);
     // Squared difference between the first and the last sequence's log-probability.
@@ -193,7 +204,7 @@ fn what_is_refused_changes_nothing() {
     let text = batch(&[24, 17], 1);
     let expected = run.forward(&text).unwrap().logprobs;
 
-    let mut refused = |change: fn(&mut tinsmith_plugin_api::Batch), loss: &LossRef| {
+    let mut refused = |change: fn(&mut Batch), loss: &LossRef| {
         let mut bad = (*text).clone();
         change(&mut bad);
         let e = run.forward_backward(&Arc::new(bad), loss).unwrap_err();

@@ -1,7 +1,5 @@
 //! A training run: one adapter on a thread of its own, fed through a queue.
 
-mod metrics;
-mod micro;
 mod panic;
 mod state;
 mod worker;

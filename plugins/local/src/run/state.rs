@@ -1,18 +1,11 @@
 //! What a run has: weights, the gradient gathered since the last step, and the optimizer's memory.
 
-use super::{
-    metrics,
-    micro::{self, KnownGradient, PartLoss},
-};
 use crate::{
     optimizer::{self, Moments},
-    packed::{BatchLoss, Packed, TokenLoss},
+    packed::{BatchLoss, Packed},
     weights::Weights,
 };
-use std::ops::Range;
-use tinsmith_plugin_api::{
-    Adam, Batch, Error, ErrorKind, Forward, LossRef, LossScope, LossValue, Metrics, Result,
-};
+use tinsmith_plugin_api::{Adam, Batch, Error, ErrorKind, Forward, LossRef, Metrics, Result};
 
 /// The state of one run. Its methods compute on the rayon pool they are called in.
 #[derive(Debug)]
@@ -24,22 +17,20 @@ pub struct State {
     gradient: Vec<f32>,
     /// Whether anything was added to the gradient since the last step.
     gathered: bool,
-    /// Most tokens that go through the model at once.
-    micro_batch_tokens: usize,
 }
 
 impl State {
     /// A run that starts from these weights and this memory.
-    pub fn new(weights: Weights, moments: Moments, micro_batch_tokens: usize) -> Self {
-        Self { weights, moments, gradient: Vec::new(), gathered: false, micro_batch_tokens }
+    pub fn new(weights: Weights, moments: Moments) -> Self {
+        Self { weights, moments, gradient: Vec::new(), gathered: false }
     }
 
     /// Log-probability of every target.
     pub fn forward(&self, batch: &Batch) -> Result<Forward> {
         let packed = Packed::new(batch, self.weights.base.model.config())?;
-        let parts = micro::plan(&packed.offsets, self.micro_batch_tokens);
-        let logprobs = self.logprobs(&packed, &parts)?;
-        Ok(Forward { logprobs, metrics: figures(&parts) })
+        let Weights { base, layout, params, .. } = &self.weights;
+        let logprobs = base.model.forward(layout, params, &packed)?;
+        Ok(Forward { logprobs, metrics: Metrics::new() })
     }
 
     /// As [`State::forward`]; adds the gradient of the loss. Everything that can be refused is
@@ -53,25 +44,22 @@ impl State {
             )));
         };
         let loss = BatchLoss::new(call, batch)?;
-        let parts = micro::plan(&packed.offsets, self.micro_batch_tokens);
-        self.gradient.resize(self.weights.params.len(), 0.0);
+        let Weights { base, layout, params, .. } = &self.weights;
+        self.gradient.resize(params.len(), 0.0);
         self.gathered = true;
-        let (logprobs, value) = if call.scope() == LossScope::Token || parts.len() == 1 {
-            self.by_parts(&packed, &parts, &loss)
-        } else {
-            self.in_two_passes(&packed, &parts, &loss)
-        }
-        // From here on the gradient may hold a part of the batch: nothing is `rejected` any more.
-        .map_err(|e| match e.kind() {
-            ErrorKind::REJECTED => e.with_kind(ErrorKind::OTHER),
-            _ => e,
-        })?;
+        let (logprobs, value) = base
+            .model
+            .forward_backward(layout, params, &mut self.gradient, &packed, &loss)
+            // The gradient may hold a part of the batch by now: nothing is `rejected` any more.
+            .map_err(|e| match e.kind() {
+                ErrorKind::REJECTED => e.with_kind(ErrorKind::OTHER),
+                _ => e,
+            })?;
         if !value.sum.is_finite() {
             return Err(diverged(format!("the loss is {}", value.sum)));
         }
         let mut metrics = value.metrics;
         metrics.insert("loss:sum".into(), value.sum);
-        metrics.extend(figures(&parts));
         Ok(Forward { logprobs, metrics })
     }
 
@@ -96,66 +84,6 @@ impl State {
             ("step".into(), self.moments.step as f64),
         ]))
     }
-
-    fn logprobs(&self, packed: &Packed, parts: &[Range<usize>]) -> Result<Vec<f32>> {
-        let Weights { base, layout, params, .. } = &self.weights;
-        let mut logprobs = Vec::with_capacity(packed.len());
-        for part in parts {
-            logprobs.extend(base.model.forward(layout, params, &micro::cut(packed, part))?);
-        }
-        Ok(logprobs)
-    }
-
-    /// A loss that may be evaluated part by part.
-    fn by_parts(
-        &mut self,
-        packed: &Packed,
-        parts: &[Range<usize>],
-        loss: &BatchLoss<'_>,
-    ) -> Result<(Vec<f32>, LossValue)> {
-        if parts.len() == 1 {
-            return self.backward(packed, loss);
-        }
-        let mut logprobs = Vec::with_capacity(packed.len());
-        let mut sum = 0.0;
-        let mut figures = Vec::with_capacity(parts.len());
-        for part in parts {
-            let seen = PartLoss { loss, start: packed.offsets[part.start] };
-            let (of_part, value) = self.backward(&micro::cut(packed, part), &seen)?;
-            logprobs.extend(of_part);
-            sum += value.sum;
-            figures.push((value.metrics, part.len()));
-        }
-        Ok((logprobs, LossValue { sum, metrics: metrics::join(&figures) }))
-    }
-
-    /// A loss that must see more than a part: one pass for all log-probabilities, then one with the
-    /// loss's derivative. Costs a forward pass more, but no memory.
-    fn in_two_passes(
-        &mut self,
-        packed: &Packed,
-        parts: &[Range<usize>],
-        loss: &BatchLoss<'_>,
-    ) -> Result<(Vec<f32>, LossValue)> {
-        let logprobs = self.logprobs(packed, parts)?;
-        let mut gradient = vec![0.0; logprobs.len()];
-        let value = loss.evaluate(0..packed.len(), &logprobs, &mut gradient)?;
-        for part in parts {
-            let tokens = packed.offsets[part.start]..packed.offsets[part.end];
-            let known = KnownGradient { gradient: &gradient[tokens] };
-            self.backward(&micro::cut(packed, part), &known)?;
-        }
-        Ok((logprobs, value))
-    }
-
-    fn backward(&mut self, packed: &Packed, loss: &dyn TokenLoss) -> Result<(Vec<f32>, LossValue)> {
-        let Weights { base, layout, params, .. } = &self.weights;
-        base.model.forward_backward(layout, params, &mut self.gradient, packed, loss)
-    }
-}
-
-fn figures(parts: &[Range<usize>]) -> Metrics {
-    Metrics::from([("micro_batches:sum".into(), parts.len() as f64)])
 }
 
 fn diverged(what: String) -> Error {

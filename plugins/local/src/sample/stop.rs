@@ -1,6 +1,6 @@
 //! When a sample ends.
 
-use tinsmith_plugin_api::{Error, Result, SampleRequest, Services, StreamDecoder};
+use tinsmith_plugin_api::{Error, ErrorKind, Result, SampleRequest, Services, StreamDecoder};
 
 /// What ends the samples of a request.
 #[derive(Clone, Debug)]
@@ -50,7 +50,12 @@ impl Watch {
             return Ok(true);
         }
         let Some(decoder) = &mut self.decoder else { return Ok(false) };
-        self.tail.push_str(&decoder.push(&[token])?);
+        match decoder.push(&[token]) {
+            Ok(text) => self.tail.push_str(&text),
+            // Models have ids that their tokenizer does not: such a token has no text.
+            Err(e) if e.kind() == ErrorKind::DATA => self.tail.clear(),
+            Err(e) => return Err(e),
+        }
         if stops.texts.iter().any(|text| self.tail.contains(text)) {
             return Ok(true);
         }

@@ -1,6 +1,8 @@
 //! What the tests of this crate share: a trainer behind the boundary, batches and losses.
 
-#![allow(dead_code)]
+#![allow(dead_code)] // each test uses a part
+
+pub mod disk;
 
 use serde_json::json;
 use std::{path::Path, sync::Arc};
