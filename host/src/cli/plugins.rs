@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Error, Kind as ErrorKind, Result,
-    plugins::{self, Entry, Inspection, Kind, PluginOptions, Provides, Registry},
+    plugins::{self, Entry, Inspection, Kind, Places, PluginOptions, Provides, Registry},
 };
 use serde_json::{Value, json};
 use std::{
@@ -35,7 +35,7 @@ fn options(ui: &Ui) -> PluginOptions {
 }
 
 fn list(args: &PluginsListArgs, ui: &Ui) -> Result<()> {
-    let registry = Registry::scan(&options(ui))?;
+    let registry = Registry::scan(Places::from_env(), &options(ui))?;
     if args.format.format == Format::Json {
         return registry.entries().iter().try_for_each(|entry| ui.json_line(&entry_json(entry)));
     }
@@ -170,7 +170,7 @@ fn check(args: &PluginsCheckArgs, ui: &Ui) -> Result<()> {
 
 /// What the child does: loads the plugin and prints what it says, or why not, as JSON.
 fn check_here(args: &PluginsCheckArgs, ui: &Ui) -> Result<()> {
-    match plugins::inspect(&args.path) {
+    match plugins::inspect(&Places::from_env(), &args.path) {
         Ok(facts) => ui.json_line(&json!({ "ok": facts })),
         Err(e) => ui.json_line(&json!({
             "error": { "message": e.to_string(), "hint": e.hint },
@@ -234,7 +234,7 @@ fn ending(status: ExitStatus) -> String {
 
 fn add(args: &PluginsAddArgs, ui: &Ui) -> Result<()> {
     let facts = inspect_in_child(&args.path)?;
-    let added = plugins::add(&args.path, &facts, args.replace)?;
+    let added = plugins::add(&Places::from_env(), &args.path, &facts, args.replace)?;
     ui.data(added.library.display().to_string())?;
     ui.info(format_args!("added and trusted plugin `{}` (sha256 {})", added.id, added.sha256));
     if let Some(item) = facts.provides.first() {
@@ -254,7 +254,7 @@ fn section(kind: Kind) -> &'static str {
 }
 
 fn trust(args: &PluginsTrustArgs, ui: &Ui) -> Result<()> {
-    let trusted = plugins::trust_path(&args.path)?;
+    let trusted = plugins::trust_path(&Places::from_env(), &args.path)?;
     ui.data(format!("{}  {}", trusted.sha256, trusted.library.display()))?;
     ui.info(format_args!(
         "trusted `{}` as it is now; a hash says that it stays the same file, not that it is good",

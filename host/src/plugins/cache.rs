@@ -1,6 +1,6 @@
 //! Private copies of libraries, named by their hash: what is loaded is what was hashed.
 
-use super::dirs;
+use super::dirs::{self, Places};
 use crate::{Error, Result, env, runs};
 use sha2::{Digest, Sha256};
 use std::{
@@ -39,12 +39,12 @@ impl Library {
     }
 
     /// The path of a private copy, made if there is none yet.
-    pub(super) fn private_copy(&self) -> Result<PathBuf> {
-        let folder = dirs::required(dirs::cache(), env::XDG_CACHE_HOME)?;
-        private_folder(&folder)?;
+    pub(super) fn private_copy(&self, places: &Places) -> Result<PathBuf> {
+        let folder = dirs::required(&places.cache, env::XDG_CACHE_HOME)?;
+        private_folder(folder)?;
         let path = folder.join(format!("{}{}", self.sha256, std::env::consts::DLL_SUFFIX));
         if !self.is_at(&path) {
-            self.write(&folder, &path).map_err(|e| Error::io("write", &path, &e))?;
+            self.write(folder, &path).map_err(|e| Error::io("write", &path, &e))?;
         }
         Ok(path)
     }

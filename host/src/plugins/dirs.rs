@@ -1,34 +1,44 @@
-//! The folders of the XDG base directory specification.
+//! The folders in which plugins, their copies and the list of trusted ones lie.
 
 use crate::{Error, Result, env};
 use std::path::{Path, PathBuf};
 
-/// Where installed plugins lie.
-pub(super) fn installed() -> Option<PathBuf> {
-    Some(home(env::XDG_DATA_HOME, ".local/share")?.join("tinsmith/plugins"))
+/// Where plugins lie, by the XDG base directory specification. Never the current folder.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// `TINSMITH_PLUGIN_PATH`: libraries, plugins' folders and folders of plugins.
+    pub path: Vec<PathBuf>,
+    /// Installed plugins, below `XDG_DATA_HOME`.
+    pub installed: Option<PathBuf>,
+    /// Plugins of the whole machine, below `XDG_DATA_DIRS`.
+    pub machine: Vec<PathBuf>,
+    /// The list of trusted libraries, below `XDG_CONFIG_HOME`.
+    pub trusted: Option<PathBuf>,
+    /// Private copies of loaded libraries, below `XDG_CACHE_HOME`.
+    pub cache: Option<PathBuf>,
 }
 
-/// Where plugins of the whole machine lie, the most important first.
-pub(super) fn machine() -> Vec<PathBuf> {
-    let dirs =
-        env::var_os(env::XDG_DATA_DIRS).unwrap_or_else(|| "/usr/local/share:/usr/share".into());
-    let absolute = std::env::split_paths(&dirs).filter(|dir| dir.is_absolute());
-    absolute.map(|dir| dir.join("tinsmith/plugins")).collect()
-}
-
-/// The list of trusted plugins.
-pub(super) fn trusted() -> Option<PathBuf> {
-    Some(home(env::XDG_CONFIG_HOME, ".config")?.join("tinsmith/trusted.toml"))
-}
-
-/// Where private copies of loaded plugins lie.
-pub(super) fn cache() -> Option<PathBuf> {
-    Some(home(env::XDG_CACHE_HOME, ".cache")?.join("tinsmith/plugins"))
+impl Places {
+    /// As the environment says.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let below = |variable, default, inner| Some(home(variable, default)?.join(inner));
+        let dirs = env::var_os(env::XDG_DATA_DIRS);
+        let dirs = dirs.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+        let absolute = std::env::split_paths(&dirs).filter(|dir| dir.is_absolute());
+        Self {
+            path: env::plugin_path(),
+            installed: below(env::XDG_DATA_HOME, ".local/share", "tinsmith/plugins"),
+            machine: absolute.map(|dir| dir.join("tinsmith/plugins")).collect(),
+            trusted: below(env::XDG_CONFIG_HOME, ".config", "tinsmith/trusted.toml"),
+            cache: below(env::XDG_CACHE_HOME, ".cache", "tinsmith/plugins"),
+        }
+    }
 }
 
 /// A folder that is needed and could not be told.
-pub(super) fn required(folder: Option<PathBuf>, variable: &str) -> Result<PathBuf> {
-    folder.ok_or_else(|| {
+pub(super) fn required<'a>(folder: &'a Option<PathBuf>, variable: &str) -> Result<&'a Path> {
+    folder.as_deref().ok_or_else(|| {
         Error::failed(format!("neither `{variable}` nor `HOME` names a folder"))
             .hint(format!("set `{variable}` to an absolute path"))
     })

@@ -1,7 +1,7 @@
 //! One plugin of the registry: found, perhaps not yet loaded.
 
 use super::{
-    Origin, dirs,
+    Origin, Places, dirs,
     load::{Loaded, Request},
     manifest::Provides,
     search::Candidate,
@@ -10,7 +10,7 @@ use super::{
 use crate::{Error, Result};
 use std::{
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 use tinsmith_plugin_api::abi::{self, ABI_VERSION, Handshake, Plugin};
 
@@ -25,6 +25,7 @@ pub struct Entry {
     pub(super) provides: Provides,
     pub(super) state: State,
     source: Source,
+    places: Arc<Places>,
     loaded: OnceLock<Result<Loaded>>,
 }
 
@@ -62,7 +63,7 @@ enum Source {
 
 impl Entry {
     /// A plugin that is linked into this program.
-    pub(super) fn linked(handshake: &'static Handshake) -> Result<Self> {
+    pub(super) fn linked(places: &Arc<Places>, handshake: &'static Handshake) -> Result<Self> {
         let plugin = abi::admit(handshake)?;
         Ok(Self {
             id: plugin.id().to_owned(),
@@ -73,12 +74,13 @@ impl Entry {
             provides: Provides::from_plugin(&plugin),
             state: State::Ready,
             source: Source::Linked(handshake),
+            places: Arc::clone(places),
             loaded: OnceLock::from(Ok(Loaded { plugin, sha256: String::new() })),
         })
     }
 
     /// A plugin that was found. Nothing but manifests is read.
-    pub(super) fn found(candidate: Candidate, trusted: &Trusted) -> Self {
+    pub(super) fn found(places: &Arc<Places>, candidate: Candidate, trusted: &Trusted) -> Self {
         let request = candidate.request();
         let state = state(&candidate, &request, trusted);
         let mut entry = Self {
@@ -90,6 +92,7 @@ impl Entry {
             provides: Provides::default(),
             state,
             source: Source::Library(request),
+            places: Arc::clone(places),
             loaded: OnceLock::new(),
         };
         if let Some(Ok(manifest)) = candidate.manifest {
@@ -211,7 +214,7 @@ impl Entry {
             Source::Linked(handshake) => {
                 Loaded { plugin: abi::admit(handshake)?, sha256: String::new() }
             }
-            Source::Library(request) => request.load()?,
+            Source::Library(request) => request.load(&self.places)?,
         };
         let real = Provides::from_plugin(&loaded.plugin);
         if !self.id.is_empty() && (loaded.plugin.id() != self.id || real != self.provides) {

@@ -1,7 +1,7 @@
 //! Installing and trusting plugins.
 
 use super::{
-    dirs,
+    dirs::{self, Places},
     load::{self, Inspection},
     manifest::{self, Manifest, Provides},
     search,
@@ -28,7 +28,7 @@ pub struct Installed {
 /// # Errors
 /// `failed` if it is installed already and `replace` is false, if the library is not the one that
 /// was inspected, or if nothing can be written.
-pub fn add(path: &Path, facts: &Inspection, replace: bool) -> Result<Installed> {
+pub fn add(places: &Places, path: &Path, facts: &Inspection, replace: bool) -> Result<Installed> {
     manifest::check_id(&facts.id)?;
     let source = load::real_path(&search::request_for(path)?.library)?;
     let library = super::cache::Library::read(&source)?;
@@ -39,24 +39,24 @@ pub fn add(path: &Path, facts: &Inspection, replace: bool) -> Result<Installed> 
         ))
         .hint("run the command again"));
     }
-    let plugins = dirs::required(dirs::installed(), env::XDG_DATA_HOME)?;
-    runs::create_folder(&plugins)?;
+    let plugins = dirs::required(&places.installed, env::XDG_DATA_HOME)?;
+    runs::create_folder(plugins)?;
     let folder = plugins.join(&facts.id);
     if folder.exists() && !replace {
         return Err(Error::failed(format!("plugin `{}` is installed already", facts.id))
             .hint("add `--replace` to install this one in its place"));
     }
     let name = format!("lib{}{}", facts.id.replace('-', "_"), std::env::consts::DLL_SUFFIX);
-    let staged = stage(&plugins, &name, &library.bytes, &manifest_of(facts, &name))?;
+    let staged = stage(plugins, &name, &library.bytes, &manifest_of(facts, &name))?;
     put_in_place(staged, &folder).map_err(|e| Error::io("install into", &folder, &e))?;
-    pin(&facts.id, folder.join(name), library.sha256)
+    pin(places, &facts.id, folder.join(name), library.sha256)
 }
 
 /// Trusts the library at `path` as it is now.
 ///
 /// # Errors
 /// `failed` if it cannot be read or others could change it.
-pub fn trust_path(path: &Path) -> Result<Installed> {
+pub fn trust_path(places: &Places, path: &Path) -> Result<Installed> {
     let request = search::request_for(path)?;
     let library = load::real_path(&request.library)?;
     super::trust::check_owner(&library)?;
@@ -72,17 +72,15 @@ pub fn trust_path(path: &Path) -> Result<Installed> {
         Ok(manifest) => manifest.id,
         Err(_) => library.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     };
-    pin(&id, library, sha256)
+    pin(places, &id, library, sha256)
 }
 
-fn pin(id: &str, path: PathBuf, sha256: String) -> Result<Installed> {
+fn pin(places: &Places, id: &str, path: PathBuf, sha256: String) -> Result<Installed> {
     let library = load::real_path(&path)?;
-    Trusted::add(Pin {
-        id: id.to_owned(),
-        path: library.clone(),
-        sha256: sha256.clone(),
-        date: runs::now(),
-    })?;
+    Trusted::add(
+        places,
+        Pin { id: id.to_owned(), path: library.clone(), sha256: sha256.clone(), date: runs::now() },
+    )?;
     Ok(Installed { id: id.to_owned(), sha256, library })
 }
 

@@ -1,6 +1,6 @@
 //! From a path to an admitted plugin: every check in order.
 
-use super::{cache::Library, dirs, elf, loader, trust, trust::Trusted};
+use super::{Places, cache::Library, dirs, elf, loader, trust, trust::Trusted};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -41,12 +41,12 @@ impl Request {
     ///
     /// # Errors
     /// `failed`: one line that says which library and what is wrong with it, and a hint.
-    pub(super) fn load(&self) -> Result<Loaded> {
-        self.steps()
+    pub(super) fn load(&self, places: &Places) -> Result<Loaded> {
+        self.steps(places)
             .map_err(|e| e.context(format!("plugin library `{}`", dirs::short(&self.library))))
     }
 
-    fn steps(&self) -> Result<Loaded> {
+    fn steps(&self, places: &Places) -> Result<Loaded> {
         let path = real_path(&self.library)?;
         trust::check_owner(&path)?;
         let library = Library::read(&path)?;
@@ -57,10 +57,10 @@ impl Request {
             .hint("install it again with `tinsmith plugins add --replace PATH`"));
         }
         if self.consent == Consent::IfTrusted {
-            Trusted::read()?.require(&path, &library.sha256)?;
+            Trusted::read(places)?.require(&path, &library.sha256)?;
         }
         let symbol = self.check_format(&library.bytes)?;
-        let handshake = loader::open(&library.private_copy()?, &symbol)?;
+        let handshake = loader::open(&library.private_copy(places)?, &symbol)?;
         let plugin = abi::admit(handshake)?;
         super::manifest::check_id(plugin.id())?;
         Ok(Loaded { plugin, sha256: library.sha256 })
@@ -130,8 +130,8 @@ pub struct Inspection {
 ///
 /// # Errors
 /// As loading it for use; `panic` if a description panics.
-pub fn inspect(path: &Path) -> Result<Inspection> {
-    let Loaded { plugin, sha256 } = super::search::request_for(path)?.load()?;
+pub fn inspect(places: &Places, path: &Path) -> Result<Inspection> {
+    let Loaded { plugin, sha256 } = super::search::request_for(path)?.load(places)?;
     let provides = plugin.provides().into_iter();
     let provides = provides.map(|item| plugin.describe(item.kind, &item.name));
     Ok(Inspection {

@@ -26,6 +26,7 @@ mod registry;
 mod search;
 mod trust;
 
+pub use dirs::Places;
 pub use entry::{Entry, State};
 pub use install::{Installed, add, trust_path};
 pub use load::{Inspection, inspect};

@@ -1,6 +1,6 @@
 //! All plugins of a run, by what they provide.
 
-use super::{Entry, Kind, Origin, State, nearest::nearest, search, trust::Trusted};
+use super::{Entry, Kind, Origin, Places, State, nearest::nearest, search, trust::Trusted};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -56,7 +56,15 @@ impl Registry {
     /// # Errors
     /// `failed` for a named path without a plugin and for two plugins of one id.
     pub fn load(options: &PluginOptions) -> Result<Self> {
-        let mut registry = Self::scan(options)?;
+        Self::load_from(Places::from_env(), options)
+    }
+
+    /// As [`Registry::load`], from other folders than the environment names.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_from(places: Places, options: &PluginOptions) -> Result<Self> {
+        let mut registry = Self::scan(places, options)?;
         for entry in &mut registry.entries {
             if entry.is_anonymous() {
                 entry.introduce()?;
@@ -77,12 +85,15 @@ impl Registry {
     ///
     /// # Errors
     /// `failed` for a named path without a plugin.
-    pub fn scan(options: &PluginOptions) -> Result<Self> {
-        let trusted = Trusted::read()?;
-        let found = search::find(&options.paths, &options.configured)?;
+    pub fn scan(places: Places, options: &PluginOptions) -> Result<Self> {
+        let places = Arc::new(places);
+        let trusted = Trusted::read(&places)?;
+        let found = search::find(&places, &options.paths, &options.configured)?;
         let mut entries: Vec<Entry> =
-            found.into_iter().map(|candidate| Entry::found(candidate, &trusted)).collect();
-        let mut linked = abi::linked().map(Entry::linked).collect::<Result<Vec<_>>>()?;
+            found.into_iter().map(|candidate| Entry::found(&places, candidate, &trusted)).collect();
+        let mut linked = abi::linked()
+            .map(|handshake| Entry::linked(&places, handshake))
+            .collect::<Result<Vec<_>>>()?;
         linked.sort_by(|a, b| a.id.cmp(&b.id));
         entries.extend(linked);
         let mut registry = Self { entries };

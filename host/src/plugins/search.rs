@@ -1,11 +1,11 @@
 //! Where plugins are looked for. Never in the current folder.
 
 use super::{
-    dirs,
+    dirs::{self, Places},
     load::{Consent, Request},
     manifest::{self, Manifest},
 };
-use crate::{Error, Result, env};
+use crate::{Error, Result};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -56,25 +56,29 @@ impl Candidate {
     }
 }
 
-/// Everything that can be found, in the order of importance. `named` and `configured` must exist;
+/// Everything that can be found, in the order of importance. Paths that somebody named must exist;
 /// folders that are searched need not.
-pub(super) fn find(named: &[PathBuf], configured: &[PathBuf]) -> Result<Vec<Candidate>> {
+pub(super) fn find(
+    places: &Places,
+    named: &[PathBuf],
+    configured: &[PathBuf],
+) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
-    for (origin, paths) in [(Origin::CommandLine, named), (Origin::Config, configured)] {
+    let asked = [
+        (Origin::CommandLine, named),
+        (Origin::Config, configured),
+        (Origin::Environment, &places.path),
+    ];
+    for (origin, paths) in asked {
         for path in paths {
             found.extend(at(origin, path).map_err(|e| e.context(asked_by(origin)))?);
         }
     }
-    for path in env::plugin_path() {
-        found.extend(
-            at(Origin::Environment, &path).map_err(|e| e.context(asked_by(Origin::Environment)))?,
-        );
-    }
-    let installed = dirs::installed().map(|dir| (Origin::Installed, dir));
-    let machine = dirs::machine().into_iter().map(|dir| (Origin::Machine, dir));
-    for (origin, folder) in installed.into_iter().chain(machine) {
+    let installed = places.installed.iter().map(|dir| (Origin::Installed, dir));
+    let machine = places.machine.iter().map(|dir| (Origin::Machine, dir));
+    for (origin, folder) in installed.chain(machine) {
         if folder.is_dir() {
-            found.extend(below(origin, &folder)?);
+            found.extend(below(origin, folder)?);
         }
     }
     Ok(found)

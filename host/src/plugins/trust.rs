@@ -1,6 +1,6 @@
 //! Which libraries may run: pinned by hash, in files that only their owner can change.
 
-use super::dirs;
+use super::dirs::{self, Places};
 use crate::{Error, Result, env, runs};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -29,18 +29,18 @@ pub(super) struct Pin {
 
 impl Trusted {
     /// The user's list; empty if there is none.
-    pub(super) fn read() -> Result<Self> {
-        let Some(path) = dirs::trusted() else { return Ok(Self::default()) };
-        let text = match std::fs::read_to_string(&path) {
+    pub(super) fn read(places: &Places) -> Result<Self> {
+        let Some(path) = &places.trusted else { return Ok(Self::default()) };
+        let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(e) => return Err(Error::io("read", &path, &e)),
+            Err(e) => return Err(Error::io("read", path, &e)),
         };
-        check_owner(&path)?;
+        check_owner(path)?;
         toml_edit::de::from_str(&text).map_err(|e| {
             Error::failed(e.message().trim_end_matches('.').to_owned())
                 .context("list of trusted plugins")
-                .place(&path, None, None)
+                .place(path, None, None)
                 .hint("mend the file, or delete it and trust your plugins again")
         })
     }
@@ -56,9 +56,9 @@ impl Trusted {
     }
 
     /// Trusts a library; an older pin of its path goes.
-    pub(super) fn add(pin: Pin) -> Result<()> {
-        let path = dirs::required(dirs::trusted(), env::XDG_CONFIG_HOME)?;
-        let mut list = Self::read()?;
+    pub(super) fn add(places: &Places, pin: Pin) -> Result<()> {
+        let path = dirs::required(&places.trusted, env::XDG_CONFIG_HOME)?;
+        let mut list = Self::read(places)?;
         list.plugins.retain(|known| known.path != pin.path);
         list.plugins.push(pin);
         list.plugins.sort_by(|a, b| a.path.cmp(&b.path));
@@ -67,7 +67,7 @@ impl Trusted {
         if let Some(folder) = path.parent() {
             runs::create_folder(folder)?;
         }
-        runs::replace(&path, text.as_bytes())
+        runs::replace(path, text.as_bytes())
     }
 
     /// Refuses a library that is not on the list.

@@ -3,7 +3,7 @@
 use super::{
     Exported, RawError,
     error::from_raw,
-    guard::{quietly, unwinding},
+    guard::{caught, quietly, unwinding},
     std_types::{RBox, RNone, ROption, RResult, RSlice, RSome, RStr, RString, RVec},
     to_raw,
 };
@@ -11,10 +11,7 @@ use crate::{
     Done, DoneSink, Error, ErrorKind, Forward, Metrics, Result, Sampled, Samples, Saved, StopReason,
 };
 use abi_stable::{StableAbi, sabi_trait, sabi_trait::TD_Opaque};
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// [`DoneSink`], laid out to cross. Dropped unfinished, the host answers `lost`.
 #[sabi_trait]
@@ -250,15 +247,20 @@ impl<T: Answer> DoneSink<T> for Pending<T> {
     }
 }
 
-/// Runs an operation that answers through `pending`; its panic is the answer.
-pub(super) fn answer<T: Answer>(
+/// Runs an operation that answers through `raw`. What `prepare` refuses and where `call` panics is
+/// the answer.
+pub(super) fn answer<T: Answer, A>(
     what: &str,
     raw: DoneObject<T::Raw>,
-    f: impl FnOnce(Done<T>) -> Result<()>,
+    prepare: impl FnOnce() -> Result<A>,
+    call: impl FnOnce(A, Done<T>),
 ) {
     let pending = Pending::<T>::new(raw);
-    let done = pending.done();
-    let result = super::guard::caught(what, AssertUnwindSafe(|| f(done)));
+    let result = caught(what, || {
+        let arguments = prepare()?;
+        call(arguments, pending.done());
+        Ok(())
+    });
     if let Err(e) = result.and_then(|result| result) {
         pending.fail(e);
     }

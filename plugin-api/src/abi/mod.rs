@@ -22,7 +22,7 @@ Rules of the house:
    static build is no shortcut, so a test of one is a test of the other.
 
 Layout equality is not equality of meaning. Whoever changes what a field means raises
-[`ABI_VERSION`] by hand; whoever changes a layout is told to by `tests/abi_layout.rs`.
+[`ABI_VERSION`] by hand; whoever changes a layout is told to by a test (`layout.rs`).
 */
 
 // `abi_stable`'s macros put impls into blocks and qualify every name; its trait objects have no
@@ -40,6 +40,8 @@ mod done;
 mod error;
 mod guard;
 mod handshake;
+#[cfg(test)]
+mod layout;
 mod loss;
 mod plugin;
 mod renderer;

@@ -76,10 +76,12 @@ struct Held {
 impl RawRun for Exported<Held> {
     fn forward(&mut self, batch: RawBatch<'_>, done: DoneObject<RawForward>) {
         let Held { what, run } = &mut self.0;
-        answer::<Forward>(what, done, |done| {
-            run.get_mut()?.forward(batch.to_shared(), done);
-            Ok(())
-        });
+        answer::<Forward, _>(
+            what,
+            done,
+            || Ok((run.get_mut()?, batch.to_shared())),
+            |(run, batch), done| run.forward(batch, done),
+        );
     }
 
     fn forward_backward(
@@ -89,29 +91,34 @@ impl RawRun for Exported<Held> {
         done: DoneObject<RawForward>,
     ) {
         let Held { what, run } = &mut self.0;
-        answer::<Forward>(what, done, |done| {
-            let loss = loss.into_plain()?;
-            run.get_mut()?.forward_backward(batch.to_shared(), loss, done);
-            Ok(())
-        });
+        answer::<Forward, _>(
+            what,
+            done,
+            || Ok((run.get_mut()?, batch.to_shared(), loss.into_plain()?)),
+            |(run, batch, loss), done| {
+                run.forward_backward(batch, loss, done);
+            },
+        );
     }
 
     fn optim_step(&mut self, adam: RStr<'_>, done: DoneObject<RVec<RawMetric>>) {
         let Held { what, run } = &mut self.0;
-        answer::<Metrics>(what, done, |done| {
-            let adam: Adam = control(adam)?;
-            run.get_mut()?.optim_step(adam, done);
-            Ok(())
-        });
+        answer::<Metrics, _>(
+            what,
+            done,
+            || Ok((run.get_mut()?, control::<Adam>(adam)?)),
+            |(run, adam), done| run.optim_step(adam, done),
+        );
     }
 
     fn save(&mut self, save: RStr<'_>, done: DoneObject<RString>) {
         let Held { what, run } = &mut self.0;
-        answer::<Saved>(what, done, |done| {
-            let save: Save = control(save)?;
-            run.get_mut()?.save(save, done);
-            Ok(())
-        });
+        answer::<Saved, _>(
+            what,
+            done,
+            || Ok((run.get_mut()?, control::<Save>(save)?)),
+            |(run, save), done| run.save(save, done),
+        );
     }
 
     fn close(&mut self, why: RStr<'_>) -> RResult<(), RawError> {

@@ -33,11 +33,13 @@ pub(super) fn import_sampler(raw: SamplerObject) -> Box<dyn Sampler> {
 impl RawSampler for Exported<(String, Contained<Box<dyn Sampler>>)> {
     fn sample(&self, request: RStr<'_>, prompt: RSlice<'_, i32>, done: DoneObject<RawSamples>) {
         let (what, sampler) = &self.0;
-        answer::<Samples>(what, done, |done| {
+        let prepare = || {
             let request: SampleRequest = serde_json::from_str(request.as_str())
                 .map_err(|e| Error::rejected(e.to_string()).context("sampling request"))?;
-            sampler.get()?.sample(SampleRequest { prompt: prompt.to_vec(), ..request }, done);
-            Ok(())
+            Ok((sampler.get()?, SampleRequest { prompt: prompt.to_vec(), ..request }))
+        };
+        answer::<Samples, _>(what, done, prepare, |(sampler, request), done| {
+            sampler.sample(request, done);
         });
     }
 }

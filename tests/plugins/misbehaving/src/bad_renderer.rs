@@ -36,7 +36,7 @@ impl DatasetRenderer for Bad {
             }
             "uneven" => {
                 out.token(7, 1.0).finish();
-                out.weights.push(1.0);
+                out.weights.pop();
             }
             "skip" => {}
             _ => out.token(1, 1.0).finish(),

@@ -1,0 +1,17 @@
+/*!
+The plugin boundary, tried in both linkages.
+
+Plugins are linked into this test binary and, from the same sources, lie as shared libraries beside
+it: cargo builds both because the crates are dev-dependencies of the type cdylib + rlib.
+*/
+
+mod support;
+
+mod bad_files;
+mod cli;
+mod equal;
+mod identity;
+mod names;
+mod panics;
+mod services;
+mod trust;
