@@ -71,7 +71,7 @@ impl<'a> Term<'a> {
 /// Multiplications below which a product is not worth handing to other threads.
 const ALONE: usize = 1 << 18;
 /// Largest tile. Wide enough that packing its factors is a small part of the work.
-const TILE: [usize; 2] = [256, 512];
+const TILE: [usize; 2] = [256, 384];
 /// Multiplications below which a tile is not cut further.
 const TILE_WORK: usize = 1 << 22;
 /// Tiles worth having: work for this many threads.
@@ -165,7 +165,7 @@ fn grid(m: usize, n: usize, work: usize) -> [usize; 2] {
         parts[longer] *= 2;
     }
     // Multiples of 16 fill the registers of a GEMM kernel.
-    [m.div_ceil(parts[0]).next_multiple_of(16), n.div_ceil(parts[1]).next_multiple_of(16)]
+    [m.div_ceil(parts[0]).next_multiple_of(16), n.div_ceil(parts[1]).next_multiple_of(96)]
 }
 
 fn fill(
