@@ -97,10 +97,7 @@ fn print(
 
 /// What was not printed, and whether that makes the command fail.
 fn tell(args: &RenderArgs, report: &DataReport, ui: &Ui) -> Result<()> {
-    if let Some(empty) = report.files.iter().find(|f| f.rows == 0) {
-        let what = if empty.bytes == 0 { "the file is empty" } else { "the file has no record" };
-        return Err(Error::data(what).place(&empty.name, None, None));
-    }
+    report.check_files()?;
     if report.dropped_examples > 0 {
         let n = report.dropped_examples;
         ui.warn(format_args!("left out as longer than `max_length`: {n}"));

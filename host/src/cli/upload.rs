@@ -1,9 +1,140 @@
-//! `tinsmith upload`.
+//! `tinsmith upload`: a dataset checked, rendered and staged under the hash of its content.
 
-use super::{Ui, args::UploadArgs};
-use crate::{Error, Result};
+use super::{
+    Ui,
+    args::{Format, UploadArgs},
+    render::{Hints, Opened, open},
+    tooling::tool_options,
+};
+use crate::{
+    Error, Result,
+    config::OnBadRecord,
+    data::{
+        DataReport, Step, judge,
+        staged::{Content, Manifest, id, keys, stage},
+        stream,
+    },
+    services::ServicesBuilder,
+    training::Stop,
+};
+use serde_json::{Map, json};
+use std::{collections::HashSet, ops::ControlFlow, path::Path, sync::Arc};
+use tinsmith_plugin_api::StorageHandle;
+
+/// Bad rows that are shown; `tinsmith data check` shows them all.
+const SHOWN: u64 = 20;
 
 /// Runs the command.
-pub fn run(_args: &UploadArgs, _ui: &Ui) -> Result<()> {
-    Err(Error::usage("`upload` is not in this build yet"))
+pub fn run(args: &UploadArgs, ui: &Ui) -> Result<()> {
+    let output = match &args.rendering.config {
+        None => args.output.dir(None),
+        Some(path) => args.output.dir(Some(&crate::config::load(path, &args.rendering.set.set)?)),
+    };
+    let opened = open(&args.rendering, &args.data, Some(&output), ui)?;
+    let uri = match &args.storage {
+        Some(uri) => uri.clone(),
+        None => folder_uri(&output)?,
+    };
+    let store = storage(&opened, &uri, ui)?;
+    let (manifest, left_out) = check(&opened, ui)?;
+    let new = stage(store.as_ref(), &opened.sources, &left_out, &manifest)
+        .map_err(|e| e.context(format!("stage in `{uri}`")))?;
+    if args.format.format == Format::Json {
+        return ui.json_line(&json!({
+            "id": manifest.id, "sha256": manifest.sha256, "uri": uri, "data": manifest.data,
+            "bytes": manifest.bytes, "rows": manifest.rows, "new": new,
+            "report": manifest.report,
+        }));
+    }
+    ui.info(format_args!(
+        "{} rows, {} bytes, {} in `{uri}`",
+        manifest.rows,
+        manifest.bytes,
+        if new { "staged" } else { "staged already" }
+    ));
+    for note in manifest.report.notes() {
+        ui.warn(note);
+    }
+    ui.info(format_args!("next: `datasets: [{{path: {}}}]` in a config", manifest.id));
+    ui.data(&manifest.id)
+}
+
+/// Renders everything once; nothing is written before all of it is known to be good.
+fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> {
+    let mut report = DataReport::default();
+    let mut content = Content::default();
+    let mut left_out = HashSet::new();
+    let mut hints = Hints::default();
+    let sources = &opened.sources;
+    let renderer = opened.tools.renderer.as_ref();
+    stream(sources, renderer, ui.threads(), &mut |step| {
+        match step {
+            Step::Batch(mut batch) => {
+                let name = sources[batch.dataset].name();
+                let fates = judge(&mut batch, opened.limits);
+                for refused in &batch.refused {
+                    if (left_out.len() as u64) < SHOWN {
+                        hints.error(ui, refused.placed(&name));
+                    }
+                    left_out.insert((batch.dataset, refused.record));
+                }
+                report.add(&name, &batch, &fates);
+                let kept =
+                    |row: &&crate::data::Row| !left_out.contains(&(batch.dataset, row.record));
+                for row in batch.lines.rows.iter().filter(kept) {
+                    content.add(batch.lines.text(row));
+                }
+            }
+            Step::End { dataset, digest } => report.end(sources[dataset].name(), digest),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    report.check_files()?;
+    let skip = opened.tools.loaded.config.data.on_bad_record == OnBadRecord::Skip;
+    if report.refused > 0 && !skip {
+        return Err(Error::data(format!("{} of {} rows are bad", report.refused, report.rows))
+            .hint("mend them, or leave them out with `--set data.on_bad_record=skip`"));
+    }
+    if report.used == 0 {
+        return Err(report.nothing_left());
+    }
+    let sha256 = content.sha256();
+    let manifest = Manifest {
+        schema: 1,
+        id: id(&sha256),
+        bytes: content.bytes,
+        rows: content.rows,
+        data: keys(&sha256).0,
+        sources: report.files.clone(),
+        tokenizer: opened.tools.tokenizer.info().fingerprint.clone(),
+        renderer: opened.tools.renderer_name().to_owned(),
+        report,
+        sha256,
+    };
+    Ok((manifest, left_out))
+}
+
+fn folder_uri(output: &Path) -> Result<String> {
+    let absolute =
+        std::path::absolute(output).map_err(|e| Error::io("use the folder", output, &e))?;
+    match absolute.to_str() {
+        Some(path) => Ok(format!("file://{path}")),
+        None => Err(Error::usage(format!("the path `{}` is not valid UTF-8", output.display()))),
+    }
+}
+
+fn storage(opened: &Opened, uri: &str, ui: &Ui) -> Result<Arc<dyn StorageHandle>> {
+    let scheme = match uri.split_once(':') {
+        Some((scheme, _)) if !scheme.contains('/') => scheme,
+        _ => "file",
+    };
+    let options = tool_options(ui, &Stop::default());
+    let services =
+        ServicesBuilder::new().threads(options.threads).cancel(options.cancel).log(options.log);
+    let config = Map::from_iter([("uri".to_owned(), json!(uri))]);
+    opened
+        .tools
+        .registry
+        .storage(scheme, &config, services.build())
+        .map_err(|e| e.context(format!("storage `{uri}`")))
 }

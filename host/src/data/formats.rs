@@ -38,9 +38,11 @@ pub fn map(line: &str, format: Format) -> Result<Mapped<'_>, NoRecord> {
     let pair = keys.prompt || keys.completion;
     let format = match format {
         Format::Auto if keys.messages && pair => {
-            return Err((0, Error::data(
-                "has `messages` and also `prompt` or `completion`"
-            ).hint("set `format: messages` or `format: prompt_completion` for this dataset")));
+            return Err((
+                0,
+                Error::data("has `messages` and also `prompt` or `completion`")
+                    .hint("set `format: messages` or `format: prompt_completion` for this dataset"),
+            ));
         }
         Format::Auto if keys.messages => Format::Messages,
         Format::Auto if pair => Format::PromptCompletion,
@@ -165,10 +167,13 @@ fn keys(line: &str) -> Result<Keys, NoRecord> {
         Ok(Ok(keys)) => Ok(keys),
         Ok(Err(found)) => {
             let error = Error::data(format!("a record must be a JSON object, found {found}"));
-            Err((0, match found {
-                "an array" => error.hint("JSON Lines holds one object a line, not one array"),
-                _ => error,
-            }))
+            Err((
+                0,
+                match found {
+                    "an array" => error.hint("JSON Lines holds one object a line, not one array"),
+                    _ => error,
+                },
+            ))
         }
         Err(e) => Err(not_json(line, &e)),
     }
@@ -297,10 +302,15 @@ mod tests {
         assert_eq!(refused("{} {}"), (3, "not JSON: trailing characters".into()));
         assert_eq!(refused("[1]").1, "a record must be a JSON object, found an array");
         assert_eq!(refused("3").1, "a record must be a JSON object, found a number");
-        assert_eq!(refused(r#"{"prompt": 3, "completion": "c"}"#),
-            (11, "`prompt`: must be a string or a list of messages".into()));
+        assert_eq!(
+            refused(r#"{"prompt": 3, "completion": "c"}"#),
+            (11, "`prompt`: must be a string or a list of messages".into())
+        );
         assert_eq!(refused(r#"{"prompt": "p"}"#).1, "`completion`: is missing");
-        assert_eq!(refused(r#"{"prompt": "p", "completion": []}"#).1, "`completion`: has no message");
+        assert_eq!(
+            refused(r#"{"prompt": "p", "completion": []}"#).1,
+            "`completion`: has no message"
+        );
         assert!(refused(r#"{"text": "t"}"#).1.starts_with("has neither `messages`"));
         assert!(refused(r#"{"messages": [], "prompt": ""}"#).1.starts_with("has `messages` and"));
     }

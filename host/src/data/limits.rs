@@ -45,7 +45,8 @@ pub enum Fate {
 /// join the refused ones. Examples of a group share the fate of the worst.
 pub fn judge(rendered: &mut Rendered, limits: Limits) -> Vec<Fate> {
     let examples = &rendered.examples;
-    let mut fates: Vec<Fate> = (0..examples.len()).map(|i| judge_one(examples, i, limits)).collect();
+    let mut fates: Vec<Fate> =
+        (0..examples.len()).map(|i| judge_one(examples, i, limits)).collect();
     if limits.overlong == Overlong::Error {
         refuse_overlong(rendered, &mut fates, limits);
     }

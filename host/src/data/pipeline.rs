@@ -168,7 +168,11 @@ fn read_all(
     }
 }
 
-fn render_all(renderer: &dyn RendererHandle, work: &Mutex<Receiver<Work>>, answers: &Sender<Answer>) {
+fn render_all(
+    renderer: &dyn RendererHandle,
+    work: &Mutex<Receiver<Work>>,
+    answers: &Sender<Answer>,
+) {
     loop {
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(work) = next else { return };

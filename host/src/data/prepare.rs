@@ -124,7 +124,7 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     let is_held = |source: &Source| held.contains(&(source.dataset, source.record));
     let eval = train.take_out(is_held);
     if train.is_empty() {
-        return Err(nothing_left(&report));
+        return Err(report.nothing_left());
     }
     report.held_out = held.len() as u64;
     report.leaked = leaked(&used, is_held);
@@ -191,12 +191,7 @@ impl Collected {
 }
 
 fn check_rows(job: &DataJob<'_>, report: &DataReport) -> Result<()> {
-    if let Some(empty) = report.files.iter().find(|f| f.rows == 0) {
-        let what = if empty.bytes == 0 { "the file is empty" } else { "the file has no record" };
-        return Err(Error::data(what).place(&empty.name, None, None).hint(
-            "each line is one record, such as `{\"messages\": [{\"role\": \"user\", …}]}`",
-        ));
-    }
+    report.check_files()?;
     if report.refused > 0 && job.loaded.config.data.on_bad_record == OnBadRecord::Error {
         return Err(bad_rows(report));
     }
@@ -221,25 +216,6 @@ pub(super) fn bad_rows(report: &DataReport) -> Error {
         None => format!("{list}; `data.on_bad_record: skip` leaves them out"),
     };
     error.place(&first.file, Some(first.line), first.column).hint(hint)
-}
-
-fn nothing_left(report: &DataReport) -> Error {
-    let counts = [
-        (report.untrained, "without a trained token"),
-        (report.overlong, "longer than `data.max_length`"),
-        (report.refused, "bad"),
-        (report.skipped, "skipped by the renderer"),
-        (report.held_out, "held out for evaluation"),
-    ];
-    let told: Vec<String> =
-        counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let hint = if report.untrained > 0 {
-        "does `data.train_on` choose messages that the data has? `tinsmith render` shows the weights"
-    } else {
-        "`tinsmith data stats` shows lengths and reasons"
-    };
-    Error::data(format!("nothing to train on: of {} rows, {}", report.rows, told.join(", ")))
-        .hint(hint)
 }
 
 /// Rows held out whose very text is also trained on.

@@ -1,6 +1,7 @@
 //! What became of every row: nothing is left out without being counted.
 
 use super::{limits::Fate, pipeline::Rendered, read::Digested, refused::RefusedRow};
+use crate::{Error, Result};
 use serde::Serialize;
 
 /// Refused rows that a report names; the rest is counted.
@@ -113,6 +114,40 @@ impl DataReport {
             rows: self.rows - before.0,
             blank: self.blank - before.1,
         });
+    }
+
+    /// Checks that every dataset has a record.
+    ///
+    /// # Errors
+    /// A data error that names the file.
+    pub fn check_files(&self) -> Result<()> {
+        let Some(empty) = self.files.iter().find(|f| f.rows == 0) else { return Ok(()) };
+        let what = if empty.bytes == 0 { "the file is empty" } else { "the file has no record" };
+        Err(Error::data(what)
+            .place(&empty.name, None, None)
+            .hint("each line is one record, such as `{\"messages\": [{\"role\": \"user\", …}]}`"))
+    }
+
+    /// The error that nothing is left to train on, with the reasons counted.
+    #[must_use]
+    pub fn nothing_left(&self) -> Error {
+        let counts = [
+            (self.untrained, "without a trained token"),
+            (self.overlong, "longer than `data.max_length`"),
+            (self.refused, "bad"),
+            (self.skipped, "skipped by the renderer"),
+            (self.held_out, "held out for evaluation"),
+        ];
+        let told: Vec<String> =
+            counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let hint = if self.untrained > 0 {
+            "does `data.train_on` choose messages that the data has? \
+             `tinsmith render` shows the weights"
+        } else {
+            "`tinsmith data stats` shows lengths and reasons"
+        };
+        Error::data(format!("nothing to train on: of {} rows, {}", self.rows, told.join(", ")))
+            .hint(hint)
     }
 
     /// What a user should know before training: one line each, none where all is well.

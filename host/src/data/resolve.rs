@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// A data error if there is neither, and for a folder.
-pub fn resolve(path_or_id: &str, loaded: Option<&Loaded>, output: Option<&Path>) -> Result<PathBuf> {
+pub fn resolve(
+    path_or_id: &str,
+    loaded: Option<&Loaded>,
+    output: Option<&Path>,
+) -> Result<PathBuf> {
     let path = match loaded {
         Some(loaded) => loaded.resolve(path_or_id),
         None => PathBuf::from(path_or_id),

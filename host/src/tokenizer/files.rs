@@ -72,9 +72,7 @@ impl Template {
     fn text(self) -> Option<String> {
         match self {
             Self::One(text) => Some(text),
-            Self::Several(all) => {
-                all.into_iter().find(|t| t.name == "default").map(|t| t.template)
-            }
+            Self::Several(all) => all.into_iter().find(|t| t.name == "default").map(|t| t.template),
         }
     }
 }
@@ -155,9 +153,8 @@ impl Files {
 }
 
 fn same(a: &tokenizers::AddedToken, b: &tokenizers::AddedToken) -> bool {
-    let flags = |t: &tokenizers::AddedToken| {
-        (t.special, t.single_word, t.lstrip, t.rstrip, t.normalized)
-    };
+    let flags =
+        |t: &tokenizers::AddedToken| (t.special, t.single_word, t.lstrip, t.rstrip, t.normalized);
     a.content == b.content && flags(a) == flags(b)
 }
 

@@ -106,4 +106,3 @@ impl<'de> Visitor<'de> for Hasher<'_> {
         Ok(())
     }
 }
-

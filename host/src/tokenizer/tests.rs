@@ -127,7 +127,8 @@ fn a_missing_and_a_broken_tokenizer_are_told_apart() {
 #[test]
 fn literal_text_is_what_split_special_tokens_gives() {
     let (dir, tokenizer) = load();
-    let mut reference = tokenizers::Tokenizer::from_file(dir.path().join("tokenizer.json")).unwrap();
+    let mut reference =
+        tokenizers::Tokenizer::from_file(dir.path().join("tokenizer.json")).unwrap();
     reference.set_encode_special_tokens(true);
     for text in ["", "ab", "<|end|>", "a<|start|>b<|end|><|end", "|end|><", "ab<|END|>"] {
         let expected = reference.encode(text, false).unwrap();
@@ -142,8 +143,7 @@ fn literal_text_is_what_split_special_tokens_gives() {
 fn a_post_processor_adds_no_bos() {
     let (dir, tokenizer) = load();
     let path = dir.path().join("tokenizer.json");
-    let mut json: serde_json::Value =
-        serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     json["post_processor"] = serde_json::json!({
         "type": "TemplateProcessing",
         "single": [{"SpecialToken": {"id": "<|start|>", "type_id": 0}},

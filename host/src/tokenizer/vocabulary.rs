@@ -87,18 +87,16 @@ impl Spelling {
                     }
                 }
             }
-            Self::Sentencepiece { space, bytes } => {
-                match byte_token(token).filter(|_| bytes) {
-                    Some(byte) => out.push(byte),
-                    None => {
-                        let mut buffer = [0; 4];
-                        for c in token.chars() {
-                            let c = if c == space { ' ' } else { c };
-                            out.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
-                        }
+            Self::Sentencepiece { space, bytes } => match byte_token(token).filter(|_| bytes) {
+                Some(byte) => out.push(byte),
+                None => {
+                    let mut buffer = [0; 4];
+                    for c in token.chars() {
+                        let c = if c == space { ' ' } else { c };
+                        out.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
                     }
                 }
-            }
+            },
             Self::Plain => out.extend_from_slice(token.as_bytes()),
         }
     }
@@ -186,7 +184,8 @@ mod tests {
         for (c, byte) in [('Ġ', 0x20), ('Ċ', 0x0A), ('Ā', 0x00), ('ÿ', 0xFF), ('A', 0x41)] {
             assert_eq!(byte_of(c), Some(byte), "{c}");
         }
-        let mut bytes: Vec<u8> = (0..0x150).filter_map(char::from_u32).filter_map(byte_of).collect();
+        let mut bytes: Vec<u8> =
+            (0..0x150).filter_map(char::from_u32).filter_map(byte_of).collect();
         bytes.sort_unstable();
         assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
         assert_eq!(byte_of(' '), None);

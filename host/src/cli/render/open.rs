@@ -9,7 +9,6 @@ use crate::{
     },
     config::{self, Loaded, PluginRef},
     data::{DataSource, Limits, resolve},
-    plugins::Kind,
     training::{Stop, Tools},
 };
 use serde_json::json;
@@ -100,14 +99,5 @@ fn load(args: &RenderingArgs, files: &[PathBuf]) -> Result<Loaded> {
 fn set_split(renderer: &mut PluginRef, split: Split) {
     if split == Split::Auto {
         renderer.config.insert("split".into(), json!("auto"));
-    }
-}
-
-impl Opened {
-    /// The renderer as messages name it.
-    pub fn renderer(&self) -> Result<String> {
-        let name = self.tools.renderer_name();
-        let found = self.tools.registry.describe(Kind::Renderer, name)?;
-        Ok(format!("{}/{name}", found.plugin))
     }
 }

@@ -24,7 +24,10 @@ fn push(shown: &mut String, c: char) {
         '\n' => shown.push_str("⏎\n"),
         '\t' => shown.push('⇥'),
         '\r' => shown.push('␍'),
-        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200B}'..='\u{200F}' | '\u{FEFF}' => {
+        '\u{202A}'..='\u{202E}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{FEFF}' => {
             let _ = write!(shown, "\\u{{{:X}}}", u32::from(c));
         }
         c if c.is_control() => {

@@ -5,7 +5,9 @@ use crate::{
 };
 use proptest::prelude::*;
 use serde_json::Value;
-use tinsmith_plugin_api::{Error as PluginError, Parsed, RecordError, Result as PluginResult, Stop};
+use tinsmith_plugin_api::{
+    Error as PluginError, Parsed, RecordError, Result as PluginResult, Stop,
+};
 
 /// One token a byte of each message's content; the assistant's are trained. Content `skip` gives no
 /// example.
@@ -73,8 +75,7 @@ fn run(bytes: &[u8], threads: usize, limits: Limits) -> Outcome {
     let path = dir.path().join("a.jsonl");
     std::fs::write(&path, bytes).unwrap();
     let source = DataSource { path, format: Format::Auto, limit: None };
-    let mut out =
-        Outcome { report: DataReport::default(), refused: Vec::new(), used: Vec::new() };
+    let mut out = Outcome { report: DataReport::default(), refused: Vec::new(), used: Vec::new() };
     stream(&[source], &Bytes, threads, &mut |step| {
         match step {
             Step::Batch(mut batch) => {
@@ -120,7 +121,8 @@ fn rows_come_in_the_order_of_the_file_at_any_thread_count() {
 
 #[test]
 fn a_wrong_field_is_told_by_line_column_and_field() {
-    let bad = r#"{"messages": [{"role": "user", "content": "é"}, {"role": "assistant", "content": 3}]}"#;
+    let bad =
+        r#"{"messages": [{"role": "user", "content": "é"}, {"role": "assistant", "content": 3}]}"#;
     let text = format!("{}\n\n{bad}\n{{\"a\n{}", message("a"), message("b"));
     let out = run(text.as_bytes(), 2, Limits::none());
     assert_eq!(out.used.iter().map(|u| u.0).collect::<Vec<_>>(), [1, 5]);

@@ -1,0 +1,112 @@
+/*!
+The mask, proved: what is trained is what inference asks for.
+
+For each assistant message of a record, the prompt that inference would give the model must be the
+very beginning of the example, every run of trained tokens must begin where one of these prompts
+ends, and the trained tokens must read back as the message.
+*/
+
+use crate::{
+    Error, Result,
+    cli::render::Opened,
+    data::{Fate, Refused, Rendered, Row},
+};
+use serde_json::Value;
+use std::sync::Arc;
+use tinsmith_plugin_api::{ErrorKind, Record, RendererHandle};
+
+/// Modes in which only answers are trained: only for these is there something to prove.
+const MODES: [&str; 3] =
+    ["all_assistant_messages", "last_assistant_message", "last_assistant_turn"];
+
+/// Proves examples of one renderer.
+pub struct Prover {
+    renderer: Arc<dyn RendererHandle>,
+}
+
+impl Prover {
+    /// For the renderer and mode of a config.
+    ///
+    /// # Errors
+    /// A usage error for a mode that also trains what inference gives.
+    pub fn new(opened: &Opened) -> Result<Self> {
+        let mode = &opened.tools.loaded.config.data.train_on;
+        if !MODES.contains(&mode.as_str()) {
+            return Err(Error::usage(format!("`--prove` proves answers, `train_on` is `{mode}`"))
+                .hint(format!("use it with one of: {}", MODES.join(", "))));
+        }
+        Ok(Self { renderer: Arc::clone(&opened.tools.renderer) })
+    }
+
+    /// The rows of a batch of which the proof fails. Cut examples and records without messages are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// If the renderer cannot make prompts at all.
+    pub fn prove(&self, batch: &Rendered, fates: &[Fate]) -> Result<Vec<Refused>> {
+        let mut failed = Vec::new();
+        for (i, fate) in fates.iter().enumerate() {
+            if !matches!(fate, Fate::Used { cut: false, .. }) {
+                continue;
+            }
+            let given = batch.given[batch.examples.record[i] as usize] as usize;
+            let row: &Row = &batch.lines.rows[given];
+            let range = batch.examples.range(i);
+            let (tokens, weights) =
+                (&batch.examples.tokens[range.clone()], &batch.examples.weights[range]);
+            if let Some(what) = self.fault(batch.lines.text(row), tokens, weights)? {
+                failed.push(Refused::new(row.line, row.record, None, Error::data(what)));
+            }
+        }
+        Ok(failed)
+    }
+
+    fn fault(&self, text: &str, tokens: &[i32], weights: &[f32]) -> Result<Option<String>> {
+        let record = Record::new(text);
+        let Ok(Some(Value::Array(messages))) = record.get("messages") else { return Ok(None) };
+        let runs = runs(weights);
+        let mut proved = vec![false; runs.len()];
+        for (at, message) in messages.iter().enumerate() {
+            if message["role"] != "assistant" {
+                continue;
+            }
+            let before = Value::Array(messages[..at].to_vec());
+            let prompt = match self.renderer.generation_prompt(&before) {
+                Ok(prompt) => prompt,
+                Err(e) if e.kind() == ErrorKind::DATA => continue,
+                Err(e) => return Err(e.into()),
+            };
+            let Some(run) = runs.iter().position(|r| r.start == prompt.len()) else { continue };
+            if !tokens.starts_with(&prompt) {
+                let same = tokens.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
+                return Ok(Some(format!(
+                    "`messages[{at}]` is trained after a prompt that differs from that of \
+                     inference from token {same} on"
+                )));
+            }
+            let parsed = self.renderer.parse_response(&tokens[runs[run].clone()])?;
+            if let (Some(read), Some(written)) =
+                (parsed.message["content"].as_str(), message["content"].as_str())
+                && read.trim() != written.trim()
+            {
+                return Ok(Some(format!("`messages[{at}]` does not read back: `{read}`")));
+            }
+            proved[run] = true;
+        }
+        Ok(proved.iter().position(|p| !p).map(|run| {
+            format!("token {} is trained, and no prompt of inference ends there", runs[run].start)
+        }))
+    }
+}
+
+/// Maximal runs of trained tokens.
+fn runs(weights: &[f32]) -> Vec<std::ops::Range<usize>> {
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for (i, _) in weights.iter().enumerate().filter(|(_, w)| **w != 0.0) {
+        match runs.last_mut() {
+            Some(run) if run.end == i => run.end = i + 1,
+            _ => runs.push(i..i + 1),
+        }
+    }
+    runs
+}
