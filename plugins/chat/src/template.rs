@@ -7,6 +7,7 @@
 
 mod encode;
 mod jinja;
+mod marks;
 mod record;
 mod shield;
 mod spans;
@@ -14,6 +15,7 @@ mod spans;
 use crate::{config::TemplateConfig, response, schema};
 use encode::Encoder;
 use jinja::Jinja;
+use marks::take_marks;
 use record::Conversation;
 use serde_json::Value;
 use shield::Specials;
@@ -79,7 +81,7 @@ impl DatasetRenderer for Template {
         schema::parse_messages(messages, schema::Tools::Allow)?;
         let conversation = Conversation::of_messages(messages, self.encoder.specials())?;
         let text = self.jinja.render(&conversation, conversation.messages.len(), true)?;
-        let (text, _) = jinja::take_marks(&text)?;
+        let (text, _) = take_marks(&text)?;
         Ok(self.encoder.encode_split(&text, &conversation.shield, &[])?.tokens)
     }
 
@@ -115,7 +117,7 @@ fn find_stop(jinja: &Jinja, specials: &Specials, eos: Option<i32>) -> Stop {
     ]);
     let rendered = Conversation::of_messages(&probe, specials)
         .and_then(|conversation| jinja.render(&conversation, 2, false))
-        .and_then(|text| jinja::take_marks(&text));
+        .and_then(|text| take_marks(&text));
     let mut stop = Stop::default();
     // A template that refuses the probe may still render real conversations.
     if let Some((_, tail)) = rendered.as_ref().ok().and_then(|(text, _)| text.rsplit_once(ANSWER)) {

@@ -2,7 +2,7 @@
 //! Python's string and dict methods, `raise_exception`, `strftime_now`, Python's JSON, loop
 //! controls, and `{% generation %}` blocks.
 
-use super::record::Conversation;
+use super::{marks::mark_generation, record::Conversation};
 use crate::config::TemplateConfig;
 use minijinja::{
     Environment, ErrorKind, Value,
@@ -10,13 +10,8 @@ use minijinja::{
     value::{Kwargs, Serde},
 };
 use serde_json::ser::Formatter;
-use std::{collections::BTreeMap, io, ops::Range};
+use std::{collections::BTreeMap, io};
 use tinsmith_plugin_api::{Error, Result, TokenizerInfo};
-
-/// Stand in the output where a `{% generation %}` block begins and ends. Records that hold these
-/// characters are refused (`shield.rs`).
-const GENERATION: char = '\u{10fffc}';
-const END_GENERATION: char = '\u{10fffd}';
 
 /// A compiled chat template.
 #[derive(Debug)]
@@ -109,6 +104,7 @@ fn now(today: Option<&str>) -> Result<jiff::civil::DateTime> {
 }
 
 /// `tojson` as `transformers` defines it: Python's separators, no escapes for HTML or beyond ASCII.
+#[allow(clippy::needless_pass_by_value)] // the engine's signature of a filter
 fn to_json(value: &Value, options: Kwargs) -> Result<String, minijinja::Error> {
     let fail = |e: &dyn std::fmt::Display| {
         minijinja::Error::new(ErrorKind::BadSerialization, e.to_string())
@@ -162,62 +158,6 @@ impl Formatter for PythonJson {
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
         out.write_all(b": ")
     }
-}
-
-/// Replaces `{% generation %}` and `{% endgeneration %}`, tags of `transformers`' own, by blocks
-/// that write a mark. The replacement begins and ends with a block tag, so that trimming acts on the
-/// text around it as it would on the tag; `-` and `+` are kept.
-fn mark_generation(source: &str) -> (String, bool) {
-    let (mut out, mut rest, mut found) = (String::with_capacity(source.len()), source, false);
-    while let Some(at) = rest.find("{%") {
-        let (before, tag) = rest.split_at(at);
-        out.push_str(before);
-        let end = tag.find("%}").map_or(tag.len(), |end| end + 2);
-        let (tag, after) = tag.split_at(end);
-        let inner = tag.trim_start_matches("{%").trim_end_matches("%}");
-        let open = if inner.starts_with(['-', '+']) { &inner[..1] } else { "" };
-        let close = if inner.ends_with(['-', '+']) { &inner[inner.len() - 1..] } else { "" };
-        match inner.trim_matches(['-', '+']).trim() {
-            word @ ("generation" | "endgeneration") => {
-                let mark = if word == "generation" { GENERATION } else { END_GENERATION };
-                out.push_str(&format!(
-                    "{{%{open} if true %}}{{{{ \"{mark}\" }}}}{{% endif {close}%}}"
-                ));
-                found = true;
-            }
-            _ => out.push_str(tag),
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    (out, found)
-}
-
-/// The text without marks, and the ranges that they enclosed.
-///
-/// # Errors
-/// A data error if the marks do not pair.
-pub(super) fn take_marks(text: &str) -> Result<(String, Vec<Range<usize>>)> {
-    if !text.contains([GENERATION, END_GENERATION]) {
-        return Ok((text.to_owned(), Vec::new()));
-    }
-    let (mut plain, mut ranges, mut open) = (String::with_capacity(text.len()), Vec::new(), None);
-    for c in text.chars() {
-        match (c, open) {
-            (GENERATION, None) => open = Some(plain.len()),
-            (END_GENERATION, Some(start)) => {
-                ranges.push(start..plain.len());
-                open = None;
-            }
-            (GENERATION | END_GENERATION, _) => return Err(unpaired()),
-            _ => plain.push(c),
-        }
-    }
-    if open.is_some() { Err(unpaired()) } else { Ok((plain, ranges)) }
-}
-
-fn unpaired() -> Error {
-    Error::data("the chat template's `generation` blocks do not pair").at("messages")
 }
 
 #[cfg(test)]
@@ -276,15 +216,5 @@ mod tests {
         );
         let e = render("{% if %}", serde_json::json!({})).unwrap_err();
         assert_eq!(e.kind(), tinsmith_plugin_api::ErrorKind::CONFIG);
-    }
-
-    #[test]
-    fn generation_blocks_become_ranges() {
-        let source = "a\n  {% generation %}\nb\n{%- endgeneration -%}\n c";
-        let text = render(source, serde_json::json!({})).unwrap();
-        let (plain, ranges) = take_marks(&text).unwrap();
-        assert_eq!((plain.as_str(), ranges), ("a\nbc", vec![2..3]));
-        assert!(take_marks("\u{10fffd}").is_err());
-        assert!(take_marks("\u{10fffc}").is_err());
     }
 }

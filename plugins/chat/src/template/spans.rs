@@ -9,11 +9,7 @@
 //!
 //! A template with `{% generation %}` blocks says itself what the assistant writes.
 
-use super::{
-    jinja::{Jinja, take_marks},
-    record::Conversation,
-    shield::Specials,
-};
+use super::{jinja::Jinja, marks::take_marks, record::Conversation, shield::Specials};
 use crate::schema::{Message, Role};
 use std::ops::Range;
 use tinsmith_plugin_api::{Error, Result};
@@ -33,7 +29,7 @@ pub(super) struct Found {
 pub(super) fn all_but_bos(jinja: &Jinja, talk: &Conversation, bos: Option<&str>) -> Result<Found> {
     let (text, _) = take_marks(&jinja.render(talk, talk.messages.len(), false)?)?;
     let start = bos.filter(|bos| text.starts_with(bos)).map_or(0, str::len);
-    let spans = vec![start..text.len()];
+    let spans = std::iter::once(start..text.len()).collect();
     Ok(Found { text, spans })
 }
 
