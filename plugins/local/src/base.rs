@@ -135,9 +135,49 @@ fn hash_file(path: &Path, hash: &mut Sha256) -> std::io::Result<()> {
     let mut block = vec![0; BLOCK];
     let last = size - BLOCK as u64;
     for i in 0..BLOCKS {
-        file.seek(SeekFrom::Start(last / (BLOCKS - 1) * i))?;
+        file.seek(SeekFrom::Start(last * i / (BLOCKS - 1)))?;
         file.read_exact(&mut block)?;
         hash.update(&block);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tinsmith_test_support::tiny_model::tiny_llama;
+
+    #[test]
+    fn a_base_is_shared_while_it_is_used_whatever_it_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("base");
+        tiny_llama(&path, 1).unwrap();
+        let bases = Bases::default();
+        let open = |path: &Path| bases.open(path.to_str().unwrap()).unwrap();
+        let base = open(&path);
+        assert!(Arc::ptr_eq(&base, &open(&dir.path().join("base/../base"))));
+        let held = Arc::downgrade(&base);
+        drop(base);
+        assert!(held.upgrade().is_none(), "the cache alone keeps nothing in memory");
+    }
+
+    #[test]
+    fn the_fingerprint_sees_config_and_weights_of_any_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let weights = dir.path().join("model.safetensors");
+        std::fs::write(dir.path().join("config.json"), "{}").unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for len in [0, 1, HASH_WHOLE as usize, HASH_WHOLE as usize + 1] {
+            let mut bytes = vec![7; len];
+            std::fs::write(&weights, &bytes).unwrap();
+            assert!(seen.insert(fingerprint(dir.path()).unwrap()));
+            if let Some(last) = bytes.last_mut() {
+                *last = 8;
+                std::fs::write(&weights, &bytes).unwrap();
+                assert!(seen.insert(fingerprint(dir.path()).unwrap()));
+            }
+        }
+        std::fs::write(dir.path().join("config.json"), "{ }").unwrap();
+        assert!(seen.insert(fingerprint(dir.path()).unwrap()));
+    }
 }

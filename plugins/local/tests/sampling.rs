@@ -92,6 +92,17 @@ fn a_seed_decides_the_samples_and_each_stands_alone() {
 }
 
 #[test]
+fn the_number_of_threads_changes_no_sample() {
+    let samples = [1, 3].map(|threads| {
+        let lab = Lab::with(&serde_json::json!({ "threads": threads }), 1);
+        let sampler = lab.trainer.sampler(&lab.base()).unwrap();
+        let request = SampleRequest { num_samples: 18, max_tokens: Some(40), ..request() };
+        ask(&*sampler, request).unwrap()
+    });
+    assert_eq!(samples[0], samples[1]);
+}
+
+#[test]
 fn greedy_takes_the_likeliest_and_ignores_the_seed() {
     let lab = Lab::new();
     let sampler = lab.trainer.sampler(&lab.base()).unwrap();
