@@ -63,19 +63,20 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
 
 #[test]
 fn the_plan_and_the_end_are_data_for_programs() {
-    let sandbox = sandbox(4, "");
+    let sandbox = sandbox(10, "");
     let output = sandbox.run(&["train", "run.yaml", "--format", "json"]);
     let stdout = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.len(), 2, "{stdout}");
-    assert_eq!(lines[0]["plan"]["steps"], 1);
-    assert_eq!(lines[1]["status"], "completed");
-    assert!(lines[1]["adapter"]["files"]["adapter_model.safetensors"].is_string());
+    let events: Vec<&str> = lines.iter().map(|l| l["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["plan", "step", "step", "checkpoint", "ended"]);
+    assert_eq!(lines[0]["plan"]["steps"], 2);
+    assert!(lines[2]["figures"]["nll"].as_f64().unwrap() > 0.0);
+    assert_eq!(lines[4]["status"], "completed");
+    assert!(lines[4]["adapter"]["files"]["adapter_model.safetensors"].is_string());
 }
 
 #[test]
-fn every_loss_path_ends_in_the_same_adapter_without_a_seed_of_its_own() {
-    // Two runs of one config are the same, byte for byte, also with other threads.
+fn threads_and_submit_ahead_do_not_change_a_byte() {
     let one = sandbox(6, "training: {batch_size: 2}\n");
     let two = sandbox(6, "training: {batch_size: 2, submit_ahead: 0}\n");
     assert_eq!(one.run(&["train", "run.yaml", "--threads", "1"]).status.code(), Some(0));
@@ -119,4 +120,37 @@ fn a_limit_ends_with_a_checkpoint_and_can_be_raised() {
     let shown = sandbox.show(&raise);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     assert_eq!(record(&sandbox)["progress"]["step"], 8);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_takes_no_more_leaves_a_run_that_goes_on_later() {
+    let whole = sandbox(6, "training: {batch_size: 1}\ncheckpoint: {every_steps: 2}\n");
+    assert_eq!(whole.run(&["train", "run.yaml"]).status.code(), Some(0));
+    let full = sandbox(6, "training: {batch_size: 1}\ncheckpoint: {every_steps: 2}\n");
+    // Writes beyond 8 KiB a file fail, as on a full disk: with an error where the signal is ignored.
+    let limited = "trap '' XFSZ; ulimit -f 16; exec \"$0\" train run.yaml";
+    let command = full.command(&[]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", limited]).arg(command.get_program()).current_dir(full.path());
+    shell.env_clear().envs(command.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    let output = shell.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("save the checkpoint") && stderr.contains("--resume"), "{stderr}");
+    let stopped = record(&full);
+    assert_eq!(stopped["status"], "failed");
+    assert_eq!(stopped["checkpoints"].as_array().unwrap().len(), 0);
+    let shown = full.show(&["train", "--resume", "latest", "--output", "out"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_eq!(tiny_run::adapter(&whole)[1], tiny_run::adapter(&full)[1]);
+}
+
+#[test]
+fn a_wrong_check_is_told_before_anything_is_trained() {
+    let more = "data: {eval: {count: 2}}\neval: {checks: {form: '('}}\n";
+    let sandbox = sandbox(6, more);
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(shown.contains("run.yaml:7:") && shown.contains("`eval.checks.form`"), "{shown}");
 }

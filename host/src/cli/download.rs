@@ -6,13 +6,13 @@ use super::{
     tooling::tool_options,
 };
 use crate::{
-    Error, Result,
+    Error, Kind, Result,
     config::{Mode, load_recorded},
-    runs::{CheckpointEntry, RunFolder, RunRecord, Staging},
+    runs::{CheckpointEntry, CheckpointKind, RunFolder, RunRecord, Staging},
     training::{Stop, Tools},
 };
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 use tinsmith_plugin_api::Export;
 
 /// Runs the command.
@@ -31,12 +31,14 @@ pub fn run(args: &DownloadArgs, ui: &Ui) -> Result<()> {
     let dest = args.dest.clone().unwrap_or_else(|| PathBuf::from(folder.id()));
     let mut staging = Staging::new(&dest)?;
     trainer.export(&checkpoint.uri, what, &mut staging).map_err(|e| {
-        Error::from(e).context(format!("download checkpoint `{}`", checkpoint.name))
+        // Damage is no fault of the user's data, whatever the trainer calls it.
+        let e = Error { kind: Kind::Failed, ..Error::from(e) };
+        e.context(format!("download checkpoint `{}`", checkpoint.name))
     })?;
-    let files = staging.commit()?;
-    if checkpoint.name == "final" {
-        compare(&record, &files, &dest)?;
+    if checkpoint.kind == CheckpointKind::Final {
+        compare(&record, staging.files())?;
     }
+    let files = staging.commit()?;
     match args.format.format {
         Format::Json => ui.json(&json!({
             "run": record.id, "checkpoint": checkpoint.name, "step": checkpoint.step,
@@ -77,17 +79,12 @@ pub fn choose_checkpoint<'a>(
 }
 
 /// What the run recorded of its adapter must be what was downloaded.
-fn compare(
-    record: &RunRecord,
-    files: &std::collections::BTreeMap<String, String>,
-    dest: &Path,
-) -> Result<()> {
+fn compare(record: &RunRecord, files: &BTreeMap<String, String>) -> Result<()> {
     let Some(adapter) = &record.adapter else { return Ok(()) };
     match adapter.files.iter().find(|(name, sha256)| files.get(*name) != Some(sha256)) {
         None => Ok(()),
         Some((name, _)) => Err(Error::failed(format!(
-            "`{}` is not what run `{}` recorded when it was trained",
-            dest.join(name).display(),
+            "`{name}` is not what run `{}` recorded when it was trained",
             record.id
         ))
         .hint("the checkpoint was changed since; do not use it")),

@@ -5,6 +5,7 @@ mod source;
 use super::{
     Style, Ui,
     args::{Format, SampleArgs},
+    tooling::printable,
 };
 use crate::{
     Error, Result,
@@ -123,7 +124,7 @@ fn sample(
         print("\n")?;
     } else {
         for sampled in &samples.sequences {
-            ui.data(text_of(renderer, services, &sampled.tokens)?)?;
+            ui.data(printable(&text_of(renderer, services, &sampled.tokens)?))?;
         }
     }
     if samples.sequences.iter().any(|s| s.stop_reason == StopReason::Length) {
@@ -154,6 +155,6 @@ fn print_json(
 /// Text as it comes, without a newline.
 fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(printable(text).as_bytes()).and_then(|()| out.flush());
     written.map_err(|e| Error::failed(format!("write to stdout: {e}")))
 }

@@ -1,4 +1,5 @@
-//! What the command line adds to a config before its tools are built.
+//! What several commands share: what the command line adds to a config, and how text of a model is
+//! shown.
 
 use super::{Ui, Verbosity};
 use crate::training::{Stop, ToolOptions};
@@ -24,5 +25,22 @@ pub fn tool_options(ui: &Ui, stop: &Stop) -> ToolOptions {
         threads: ui.threads(),
         cancel: stop.flag(),
         log: Arc::new(log),
+    }
+}
+
+/// Text of a model, safe to show: control characters, which could move the cursor or recolour the
+/// terminal, become U+FFFD.
+pub fn printable(text: &str) -> String {
+    let safe = |c: char| c == '\n' || c == '\t' || !c.is_control();
+    text.chars().map(|c| if safe(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn escape_sequences_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\tb\n\u{1b}[2Jc\r\u{9b}"), "a\tb\n\u{fffd}[2Jc\u{fffd}\u{fffd}");
     }
 }

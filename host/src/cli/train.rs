@@ -12,12 +12,12 @@ use crate::{
     plan::{Plan, check_honoured, plural},
     runs::{self, Lock, Machine, RunFolder, RunRecord, SCHEMA, Status},
     training::{
-        Ended, LossPath, Recorder, Session, Stop, Tools, adapter_spec, check_config,
+        Ended, LossPath, Recorder, Scorer, Session, Stop, Tools, adapter_spec, check_config,
         check_unchanged, computed_steps, failure, rewind, train_with_recovery,
     },
 };
 use progress::Progress;
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tinsmith_plugin_api::Outcome;
 
 /// Runs the command.
@@ -35,6 +35,7 @@ struct Job {
     prepared: Prepared,
     plan: Plan,
     loss: LossPath,
+    scorer: Scorer,
     base: String,
     in_flight: u32,
 }
@@ -51,6 +52,8 @@ impl Job {
         let trainer = &tools.loaded.config.trainer.name;
         let path = LossPath::choose(name, Arc::clone(&loss), trainer, &can)
             .map_err(|e| tools.loaded.error_at("training.loss", e))?;
+        let checks = tools.loaded.config.eval.checks.clone().unwrap_or_default();
+        let scorer = Scorer::new(&checks).map_err(|e| tools.loaded.error_at("eval.checks", e))?;
         let bar = ui.progress(0, "{spinner} reading and rendering: {msg}");
         let show = |report: &DataReport| bar.set_message(plural(report.rows, "row"));
         let prepared = data::prepare(&data::DataJob {
@@ -70,12 +73,32 @@ impl Job {
             },
         )?;
         plan.notes.append(&mut notes);
+        check_prompts(&tools, &prepared, &mut plan.notes)?;
         let in_flight = (config.training.submit_ahead + 1).min(can.max_in_flight.max(1));
-        Ok(Self { prepared, plan, loss: path, base, in_flight, tools })
+        Ok(Self { prepared, plan, loss: path, scorer, base, in_flight, tools })
     }
 
     fn fingerprints(&self) -> Result<runs::Fingerprints> {
         self.tools.fingerprints(&self.prepared.fingerprint, &self.plan.order.fingerprint())
+    }
+}
+
+/// Whether answers can be sampled at the end, found out before the beginning.
+fn check_prompts(tools: &Tools, prepared: &Prepared, notes: &mut Vec<String>) -> Result<()> {
+    let eval = &tools.loaded.config.eval;
+    if eval.samples == 0 && eval.checks.is_none() {
+        return Ok(());
+    }
+    let Some(first) = prepared.prompts.first() else {
+        notes.push("nothing is held out to answer (`data.eval`): `eval.samples` is idle".into());
+        return Ok(());
+    };
+    match tools.renderer.generation_prompt(&first.messages) {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let e = Error::from(e).context("prepare a held-out prompt");
+            Err(tools.loaded.error_at("renderer", Error { kind: Kind::Usage, ..e }))
+        }
     }
 }
 
@@ -171,7 +194,7 @@ fn go(
 ) -> Result<()> {
     let config = &job.tools.loaded.config;
     let trainer = job.tools.trainer(Some(job.tools.store(&folder)?))?;
-    let progress = Progress::new(ui, job.plan.steps());
+    let progress = Progress::new(ui, job.plan.steps(), args.format.format);
     let adapter = adapter_spec(config);
     let start = rewind(&mut record, trainer.as_ref(), adapter.clone(), &progress)?;
     ui.info(format_args!("run {}", ui.paint_err(super::Style::Bold, folder.id())));
@@ -192,6 +215,7 @@ fn go(
         eval_batch: config.training.batch_size,
         config,
         stop,
+        retry_after: Duration::from_secs(1),
         watch: &progress,
     };
     let ended = train_with_recovery(&session, &mut recorder, start);

@@ -46,6 +46,12 @@ impl Staging {
         Ok(Self { folder, dest: dest.to_owned(), open: None, files: BTreeMap::new() })
     }
 
+    /// sha256 (hex) of every file that was finished, by name.
+    #[must_use]
+    pub fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+
     /// Reads every file back, compares its sha256 with what was streamed, and puts the folder in
     /// its place. An earlier folder there is replaced if it holds nothing but files of an export.
     /// Answers the sha256 of every file by name.

@@ -94,14 +94,13 @@ impl Scorer {
     /// From the config's regular expressions.
     ///
     /// # Errors
-    /// `usage` that names the key of an expression that is none.
+    /// `usage` that names the key, within the checks, of an expression that is none.
     pub fn new(checks: &Checks) -> Result<Self> {
         let compile = |key: &str, pattern: &str| {
             RegexBuilder::new(pattern).multi_line(true).build().map_err(|e| {
                 let reason = e.to_string();
                 let last = reason.lines().last().unwrap_or_default().trim().to_owned();
-                Error::usage(format!("is not a regular expression: {last}"))
-                    .field(format!("eval.checks.{key}"))
+                Error::usage(format!("is not a regular expression: {last}")).field(key)
             })
         };
         let whole = |pattern: &String| compile("form", &format!(r"\A(?:{pattern})\z"));
@@ -154,6 +153,6 @@ mod tests {
     fn a_wrong_expression_names_its_key() {
         let checks = Checks { form: None, facts: Some("(".into()) };
         let e = Scorer::new(&checks).unwrap_err();
-        assert_eq!(e.field.as_deref(), Some("eval.checks.facts"));
+        assert_eq!(e.field.as_deref(), Some("facts"));
     }
 }

@@ -33,7 +33,7 @@ pub fn train_with_recovery(
         }
         session.watch.warn(&format!("{e}; beginning again from the last checkpoint"));
         recorder.event("lost", &json!({"error": failure(&e)}))?;
-        pause(session, Duration::from_secs(1 << tries));
+        pause(session, session.retry_after * (1 << (tries - 1)));
         start = recorder.begin_again(|record| {
             rewind(record, session.trainer, session.adapter.clone(), session.watch)
         })?;

@@ -6,6 +6,7 @@ use crate::{
     data::ExampleSet,
     plan::Plan,
 };
+use std::time::Duration;
 use tinsmith_plugin_api::{AdapterSpec, Lora, TrainerHandle};
 
 /// A run to be trained.
@@ -32,6 +33,8 @@ pub struct Session<'a> {
     pub config: &'a Config,
     /// Whether the user asked to stop.
     pub stop: &'a Stop,
+    /// How long to wait before a first new beginning; each later one waits twice as long.
+    pub retry_after: Duration,
     /// Who watches.
     pub watch: &'a dyn Watch,
 }

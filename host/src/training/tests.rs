@@ -4,7 +4,7 @@ use super::{
     Ended, LossPath, Recorder, Session, Silent, StepDone, Stop, Watch, adapter_spec,
     computed_steps,
     fake::{Failing, Fake, Squares},
-    rewind, train,
+    rewind, train, train_with_recovery,
 };
 use crate::{
     Result,
@@ -14,7 +14,7 @@ use crate::{
     runs::{RunFolder, RunRecord, SCHEMA, read_metrics},
 };
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{path::Path, time::Duration};
 use tinsmith_plugin_api::{ErrorKind, LossHandle as _};
 
 fn set(examples: usize) -> ExampleSet {
@@ -35,6 +35,7 @@ struct Bench {
     eval: ExampleSet,
     fake: Fake,
     stop: Stop,
+    recover: bool,
     output: tempfile::TempDir,
 }
 
@@ -54,6 +55,7 @@ impl Bench {
             eval: set(0),
             fake: Fake::new(true),
             stop: Stop::default(),
+            recover: false,
             output: tempfile::tempdir().unwrap(),
         }
     }
@@ -92,9 +94,13 @@ impl Bench {
             eval_batch: 4,
             config: &self.config,
             stop: &self.stop,
+            retry_after: Duration::ZERO,
             watch,
         };
-        let ended = train(&session, &mut recorder, start);
+        let ended = match self.recover {
+            true => train_with_recovery(&session, &mut recorder, start),
+            false => train(&session, &mut recorder, start),
+        };
         (ended, recorder.record)
     }
 
@@ -303,4 +309,25 @@ fn an_unwritable_record_stops_the_run_before_its_first_operation() {
     std::fs::create_dir_all(Path::new(&folder.record()).join("x")).unwrap();
     let mut recorder = Recorder::new(folder, record, 0);
     assert!(recorder.opened("r", None).is_err());
+}
+
+#[test]
+fn a_lost_answer_begins_again_by_itself_and_a_refusal_does_not() {
+    let expected = uninterrupted();
+    for op in [0, 7, 14, 23] {
+        let mut bench = Bench::new(&json!({}));
+        bench.recover = true;
+        bench.fake.state.lock().unwrap().fail_in = Some((op, Failing::Dropped));
+        let (ended, record) = bench.attempt(None, &Silent);
+        assert_eq!(ended.unwrap(), Ended::Completed);
+        assert_eq!(bench.weights_of(&record, "final"), expected, "lost operation {op}");
+        assert_eq!(record.attempts.len(), 2);
+        assert!(record.attempts[0].ended.is_some());
+    }
+    let mut bench = Bench::new(&json!({}));
+    bench.recover = true;
+    bench.fake.state.lock().unwrap().fail_in = Some((7, Failing::With(ErrorKind::REJECTED)));
+    let (ended, record) = bench.attempt(None, &Silent);
+    assert!(ended.unwrap_err().to_string().contains("step 4: "));
+    assert_eq!(record.attempts.len(), 1);
 }

@@ -1,10 +1,11 @@
 //! The progress line: a bar on a terminal, a line now and then elsewhere.
 
 use crate::{
-    cli::Ui,
+    cli::{Ui, args::Format},
     training::{StepDone, Watch},
 };
 use indicatif::ProgressBar;
+use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
@@ -21,6 +22,7 @@ pub struct Progress<'a> {
     ui: &'a Ui,
     bar: ProgressBar,
     total: u64,
+    format: Format,
     recent: Mutex<Recent>,
 }
 
@@ -33,9 +35,9 @@ struct Recent {
 
 impl<'a> Progress<'a> {
     /// For a run of `total` steps.
-    pub fn new(ui: &'a Ui, total: u64) -> Self {
-        let template = "{wide_bar} {pos}/{len} steps  {msg}";
-        Self { ui, bar: ui.progress(total, template), total, recent: Mutex::default() }
+    pub fn new(ui: &'a Ui, total: u64, format: Format) -> Self {
+        let bar = ui.progress(total, "{wide_bar} {pos}/{len} steps  {msg}");
+        Self { ui, bar, total, format, recent: Mutex::default() }
     }
 
     /// Training begins at this step.
@@ -50,6 +52,13 @@ impl<'a> Progress<'a> {
         self.bar.finish_and_clear();
     }
 
+    /// The same for programs. A stdout that cannot be written does not stop a training.
+    fn event(&self, event: &Value) {
+        if self.format == Format::Json {
+            let _ = self.ui.json_line(event);
+        }
+    }
+
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
             self.ui.info(text);
@@ -61,6 +70,7 @@ impl<'a> Progress<'a> {
 
 impl Watch for Progress<'_> {
     fn step(&self, done: &StepDone) {
+        self.event(&json!({"event": "step", "step": done.step, "figures": done.figures}));
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let figure = |name: &str| done.figures.get(name).copied().unwrap_or(f64::NAN);
         recent.steps.push_back((figure("nll"), done.tokens, figure("seconds")));
@@ -82,10 +92,12 @@ impl Watch for Progress<'_> {
     }
 
     fn evaluated(&self, step: u64, nll: f64) {
+        self.event(&json!({"event": "evaluated", "step": step, "nll": nll}));
         self.line(&format!("held-out loss {nll:.3} after step {step}"));
     }
 
     fn checkpoint(&self, name: &str) {
+        self.event(&json!({"event": "checkpoint", "name": name}));
         if self.ui.verbosity() >= crate::cli::Verbosity::Verbose {
             self.line(&format!("checkpoint {name}"));
         }

@@ -3,10 +3,10 @@
 use super::Job;
 use crate::{
     Result,
-    cli::{Style, Ui, args::Format},
+    cli::{Style, Ui, args::Format, tooling::printable},
     data::HeldOut,
     runs::{AdapterFacts, Evaluation, RunFolder, RunRecord, Staging},
-    training::{Recorder, Score, Scorer, Stop, Watch, answer_all},
+    training::{Recorder, Score, Stop, Watch, answer_all},
 };
 use serde_json::{Value, json};
 use tinsmith_plugin_api::{Export, TrainerHandle};
@@ -67,12 +67,6 @@ fn compare(
     (stop, watch): (&Stop, &dyn Watch),
 ) -> Result<()> {
     let eval = &job.tools.loaded.config.eval;
-    let scorer = match &eval.checks {
-        Some(checks) => {
-            Scorer::new(checks).map_err(|e| job.tools.loaded.error_at("eval.checks", e))?
-        }
-        None => Scorer::default(),
-    };
     let all = &job.prepared.prompts;
     let count = if eval.checks.is_some() { all.len() } else { eval.samples as usize };
     let held_out: Vec<&HeldOut> = all.iter().take(count).collect();
@@ -89,7 +83,7 @@ fn compare(
             return Ok(());
         }
     }
-    let scores: Vec<Score> = answers.iter().map(|a| scorer.score(a, &references)).collect();
+    let scores: Vec<Score> = answers.iter().map(|a| job.scorer.score(a, &references)).collect();
     let evaluations = &mut recorder.record.evaluations;
     let sampled = answers.iter().map(|a| a.len() as u64);
     let both = [&mut evaluations.before, &mut evaluations.after];
@@ -115,6 +109,7 @@ fn last_message(messages: &Value) -> &str {
 }
 
 fn part(ui: &Ui, style: Style, name: &str, text: &str) {
+    let text = printable(text);
     let mut lines = text.lines();
     let head = ui.paint_err(style, format_args!("{name:>10}"));
     ui.info(format_args!("{head}  {}", lines.next().unwrap_or("(nothing)")));
