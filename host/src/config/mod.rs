@@ -64,6 +64,7 @@ pub struct Config {
     #[serde(default = "default_renderer")]
     pub renderer: PluginRef,
     /// What is trained on, at least one.
+    #[schemars(length(min = 1))]
     pub datasets: Vec<Dataset>,
     /// How records become examples.
     #[serde(default)]
