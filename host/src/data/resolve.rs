@@ -19,6 +19,8 @@ pub fn resolve(
         Some(loaded) => loaded.resolve(path_or_id),
         None => PathBuf::from(path_or_id),
     };
+    // A config in the current folder: `chats.jsonl` reads better than `./chats.jsonl`.
+    let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     if path.is_dir() {
         return Err(Error::data(format!("`{}` is a folder", path.display()))
             .hint("name the JSONL files in it"));

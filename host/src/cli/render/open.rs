@@ -52,7 +52,7 @@ pub fn open(
         sources.push(DataSource { path: resolve(name, None, output)?, format, limit: None });
     }
     let model = loaded.resolve(&loaded.config.model.base_model);
-    let tools = Tools::new(loaded, tool_options(ui, &Stop::default()))?;
+    let tools = Tools::new(loaded, tool_options(ui, &Stop::default())).map_err(as_typed)?;
     if model.join("config.json").exists() {
         tools.tokenizer.check_fits(&model)?;
     }
@@ -84,15 +84,35 @@ fn load(args: &RenderingArgs, files: &[PathBuf]) -> Result<Loaded> {
         }
         None => {
             let first = files.first().map(|f| f.to_string_lossy().into_owned());
-            let named = format!("datasets.0.path={}", json!(first));
-            sets.insert(0, named);
-            config::load_recorded(&json!({}), Path::new("command line"), Path::new("."), &sets)?
+            let least = json!({ "datasets": [{ "path": first }] });
+            config::load_recorded(&least, Path::new("command line"), Path::new("."), &sets)
+                .map_err(as_typed)?
         }
     };
     if let Some(split) = args.split {
         set_split(&mut loaded.config.renderer, split);
     }
     Ok(loaded)
+}
+
+/// Flags become `--set`s; errors name what was typed.
+fn as_typed(mut error: Error) -> Error {
+    for context in &mut error.context {
+        for (set, flag) in [
+            ("`--set model.base_model=", "--tokenizer"),
+            ("`--set model.tokenizer=", "--tokenizer"),
+            ("`--set renderer.name=", "--renderer"),
+            ("`--set data.train_on=", "--train-on"),
+        ] {
+            if let Some(value) = context.strip_prefix(set) {
+                let value = value.trim_end_matches('`');
+                let plain = serde_json::from_str(value).unwrap_or_else(|_| value.to_owned());
+                *context = format!("`{flag} {plain}`");
+                break;
+            }
+        }
+    }
+    error
 }
 
 /// Never is what a renderer without the setting does anyway.
