@@ -2,7 +2,7 @@
 
 use crate::{
     config::NoConfig,
-    lanes::{LANES, Sum, for_each_block},
+    lanes::{CHUNK, fill, sum},
     policy::column,
 };
 use tinsmith_plugin_api::{Error, Loss, LossBatch, LossValue, RemoteLoss, Result};
@@ -28,21 +28,23 @@ impl Loss for CrossEntropy {
 
     fn evaluate(&self, batch: &LossBatch<'_>, grad: &mut [f32]) -> Result<LossValue> {
         let weights = column(batch, grad, Self::INPUTS, 0)?;
-        let mut sum = Sum::default();
-        for_each_block([batch.logprobs, weights], grad, |[lp, w], grad| {
-            let mut loss = [0.0; LANES];
-            for i in 0..LANES {
-                let off = w[i] == 0.0 && !lp[i].is_nan();
-                loss[i] = if off { 0.0 } else { -w[i] * lp[i] };
-                grad[i] = -w[i];
-            }
-            sum.add(&loss);
-        });
-        let sum = sum.total();
-        if !sum.is_finite() {
+        let mut total = 0.0;
+        let mut losses = [0.0; CHUNK];
+        for (c, grad) in grad.chunks_mut(CHUNK).enumerate() {
+            let range = c * CHUNK..c * CHUNK + grad.len();
+            let (lp, w) = (&batch.logprobs[range.clone()], &weights[range]);
+            let losses = &mut losses[..grad.len()];
+            fill(grad, |i| -w[i]);
+            fill(losses, |i| {
+                let off = (w[i] == 0.0) & !lp[i].is_nan();
+                if off { 0.0 } else { -w[i] * lp[i] }
+            });
+            total += sum(losses);
+        }
+        if !total.is_finite() {
             return Err(first_bad_token(batch.logprobs, weights));
         }
-        Ok(LossValue { sum, ..LossValue::default() })
+        Ok(LossValue { sum: total, ..LossValue::default() })
     }
 }
 

@@ -4,7 +4,7 @@
 //! `old` is the column `logprobs` and `logprob` comes from this forward pass. By convention prompt
 //! positions carry `logprobs` 0 and `advantages` 0; metrics leave such positions out.
 
-use crate::lanes::{Sum, block, exp, for_each_block};
+use crate::lanes::{CHUNK, exp, fill, sum};
 use tinsmith_plugin_api::{Error, LossBatch, LossValue, Result};
 
 /// The columns every policy loss reads.
@@ -51,36 +51,49 @@ pub(crate) fn evaluate(
 ) -> Result<LossValue> {
     let old = column(batch, grad, INPUTS, 0)?;
     let advantages = column(batch, grad, INPUTS, 1)?;
-    let [mut loss, mut ratios, mut kl, mut clipped, mut active] = [Sum::default(); 5];
-    for_each_block([batch.logprobs, old, advantages], grad, |[lp, old, advantage], grad| {
-        // One pass for each result, so that each is a loop over one array: the compiler drops the
-        // unused rest of every term and makes vector code of what stays.
-        let gap = block(|i| lp[i] - old[i]);
-        let ratio = block(|i| exp(gap[i]));
-        let at = |i: usize| {
-            term(Token { logprob: lp[i], old: old[i], advantage: advantage[i], ratio: ratio[i] })
+    let [mut value, mut ratios, mut gaps, mut clipped, mut active] = [0.0; 5];
+    let mut ratio = [0.0; CHUNK];
+    let mut result = [0.0; CHUNK];
+    for (c, grad) in grad.chunks_mut(CHUNK).enumerate() {
+        let range = c * CHUNK..c * CHUNK + grad.len();
+        let (lp, old) = (&batch.logprobs[range.clone()], &old[range.clone()]);
+        let advantage = &advantages[range];
+        let (ratio, result) = (&mut ratio[..grad.len()], &mut result[..grad.len()]);
+        fill(ratio, |i| exp(lp[i] - old[i]));
+        let ratio = &*ratio;
+        let token = |i: usize| Token {
+            logprob: lp[i],
+            old: old[i],
+            advantage: advantage[i],
+            ratio: ratio[i],
         };
-        let active_or = |i: usize, value: f32| if advantage[i] == 0.0 { 0.0 } else { value };
-        *grad = block(|i| at(i).grad);
-        loss.add(&block(|i| at(i).loss));
-        ratios.add(&block(|i| active_or(i, ratio[i])));
-        kl.add(&block(|i| active_or(i, -gap[i])));
-        clipped.add(&block(|i| active_or(i, at(i).clipped)));
-        active.add(&block(|i| active_or(i, 1.0)));
-    });
-    let value = loss.total();
+        let if_active = |i: usize, value: f32| if advantage[i] == 0.0 { 0.0 } else { value };
+        // One pass for each result: the compiler drops the unused rest of every term.
+        fill(grad, |i| term(token(i)).grad);
+        fill(result, |i| term(token(i)).loss);
+        value += sum(result);
+        fill(result, |i| if_active(i, ratio[i]));
+        ratios += sum(result);
+        fill(result, |i| if_active(i, old[i] - lp[i]));
+        gaps += sum(result);
+        fill(result, |i| if_active(i, 1.0));
+        active += sum(result);
+        if clips {
+            fill(result, |i| if_active(i, term(token(i)).clipped));
+            clipped += sum(result);
+        }
+    }
     if !value.is_finite() {
         return Err(first_bad_token(batch.logprobs, old, advantages, term));
     }
-    let active = active.total();
     let mut metrics = std::collections::BTreeMap::from([("active_tokens:sum".into(), active)]);
-    let mut mean = |name: &str, sum: Sum| {
+    let mut mean = |name: &str, sum: f64| {
         if active > 0.0 {
-            metrics.insert(name.into(), sum.total() / active);
+            metrics.insert(name.into(), sum / active);
         }
     };
     mean("ratio:mean", ratios);
-    mean("kl:mean", kl);
+    mean("kl:mean", gaps);
     if clips {
         mean("clip_fraction:mean", clipped);
     }
