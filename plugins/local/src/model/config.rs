@@ -125,12 +125,17 @@ impl ModelConfig {
         if !head_dim.is_multiple_of(2) {
             return Err(Error::data("must be even").at("head_dim"));
         }
+        let layers = count(json, "num_hidden_layers")?;
+        if layers > MAX_LAYERS {
+            return Err(Error::data(format!("must be at most {MAX_LAYERS}, is {layers}"))
+                .at("num_hidden_layers"));
+        }
         let (rope_theta, rope_scaling) = super::rope_config::read(json)?;
         Ok(Self {
             family,
             hidden,
             intermediate: count(json, "intermediate_size")?,
-            layers: count(json, "num_hidden_layers")?,
+            layers,
             heads,
             kv_heads,
             head_dim,
@@ -217,6 +222,10 @@ fn refuse_unsupported(json: &Value) -> Result<()> {
 fn count(json: &Value, key: &str) -> Result<usize> {
     optional_count(json, key)?.ok_or_else(|| Error::data("is missing").at(key))
 }
+
+/// More blocks than any model has: a larger number is a damaged file, not a reason to run out of
+/// memory.
+const MAX_LAYERS: usize = 4096;
 
 /// Largest value any size in `config.json` may have: keeps products of two within `usize`.
 const MAX_COUNT: u64 = 1 << 31;

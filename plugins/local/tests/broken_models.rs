@@ -1,0 +1,182 @@
+//! Model directories that cannot be used: one clear line each, and a hint where the user can do
+//! something.
+
+mod support;
+
+use safetensors::Dtype;
+use serde_json::{Value, json};
+use std::path::Path;
+use support::{Plain, llama, qwen3, safetensors, weights, with, write};
+use tinsmith_local::model::{Model, ModelConfig};
+use tinsmith_plugin_api::{Error, ErrorKind};
+
+fn tensors() -> Vec<Plain> {
+    weights(&ModelConfig::from_json(&llama()).unwrap(), 1)
+}
+
+fn open(dir: &Path) -> Error {
+    Model::open(dir).expect_err("the model is broken")
+}
+
+/// Opens a directory with this config and these weights, and checks kind, text and hint.
+fn expect(config: &Value, tensors: &[Plain], kind: ErrorKind, texts: &[&str], hint: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), config, tensors, Dtype::F32);
+    check(&open(dir.path()), kind, texts, hint);
+}
+
+fn check(error: &Error, kind: ErrorKind, texts: &[&str], hint: &str) {
+    let line = error.to_string();
+    assert_eq!(error.kind(), kind, "{line}");
+    assert!(!line.contains('\n'), "{line}");
+    for text in texts {
+        assert!(line.contains(text), "`{text}` is not in: {line}");
+    }
+    assert!(error.hint().unwrap_or("").contains(hint), "{:?}", error.hint());
+}
+
+#[test]
+fn an_empty_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    check(&open(dir.path()), ErrorKind::NOT_FOUND, &["config.json"], "Hugging Face layout");
+    std::fs::write(dir.path().join("config.json"), llama().to_string()).unwrap();
+    check(&open(dir.path()), ErrorKind::NOT_FOUND, &["model.safetensors"], "download");
+}
+
+#[test]
+fn a_config_that_is_not_json() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.json"), "{\"hidden_size\": 3,").unwrap();
+    check(&open(dir.path()), ErrorKind::DATA, &["config.json", "line 1"], "");
+}
+
+#[test]
+fn configs_that_make_no_sense() {
+    let cases = [
+        (json!({"hidden_size": null}), ErrorKind::DATA, "`hidden_size`: is missing"),
+        (json!({"hidden_size": "24"}), ErrorKind::DATA, "`hidden_size`: must be a positive"),
+        (json!({"num_hidden_layers": 0}), ErrorKind::DATA, "`num_hidden_layers`"),
+        (json!({"num_hidden_layers": 1_000_000_000}), ErrorKind::DATA, "`num_hidden_layers`"),
+        (json!({"vocab_size": -5}), ErrorKind::DATA, "`vocab_size`"),
+        (json!({"num_key_value_heads": 3}), ErrorKind::DATA, "`num_key_value_heads`"),
+        (json!({"head_dim": 7}), ErrorKind::DATA, "`head_dim`: must be even"),
+        (json!({"rms_norm_eps": -1.0}), ErrorKind::DATA, "`rms_norm_eps`"),
+        (json!({"attention_bias": true}), ErrorKind::UNSUPPORTED, "`attention_bias`"),
+        (json!({"mlp_bias": true}), ErrorKind::UNSUPPORTED, "`mlp_bias`"),
+        (json!({"hidden_act": "gelu"}), ErrorKind::UNSUPPORTED, "gelu"),
+        (json!({"quantization_config": {}}), ErrorKind::UNSUPPORTED, "quantised"),
+        (json!({"rope_scaling": {"rope_type": "yarn"}}), ErrorKind::UNSUPPORTED, "yarn"),
+        (
+            json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}),
+            ErrorKind::DATA,
+            "`rope_scaling.low_freq_factor`: is missing",
+        ),
+    ];
+    for (changes, kind, text) in cases {
+        expect(&with(llama(), changes), &[], kind, &["config.json", text], "");
+    }
+}
+
+#[test]
+fn an_unknown_architecture() {
+    let config = with(llama(), json!({"architectures": ["GPT2LMHeadModel"]}));
+    let hint = "LlamaForCausalLM and Qwen3ForCausalLM";
+    expect(&config, &tensors(), ErrorKind::UNSUPPORTED, &["GPT2LMHeadModel"], hint);
+}
+
+#[test]
+fn a_missing_tensor_is_named() {
+    let name = "model.layers.1.mlp.up_proj.weight";
+    let kept: Vec<Plain> = tensors().into_iter().filter(|t| t.0 != name).collect();
+    expect(&llama(), &kept, ErrorKind::NOT_FOUND, &[name, "missing"], "different models");
+    // Qwen3's norms are not in a Llama file, and a head that is not tied must be there.
+    let qwen = with(qwen3(), json!({"num_attention_heads": 4, "num_key_value_heads": 2}));
+    expect(&qwen, &tensors(), ErrorKind::NOT_FOUND, &["q_norm"], "");
+    let kept: Vec<Plain> = tensors().into_iter().filter(|t| t.0 != "lm_head.weight").collect();
+    let hint = "tie_word_embeddings";
+    expect(&llama(), &kept, ErrorKind::NOT_FOUND, &["lm_head.weight"], hint);
+}
+
+#[test]
+fn a_wrong_shape_is_named() {
+    let config = with(llama(), json!({"vocab_size": 51}));
+    let texts = ["model.embed_tokens.weight", "[50, 24]", "[51, 24]"];
+    expect(&config, &tensors(), ErrorKind::DATA, &texts, "different models");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    for (name, bad) in
+        [("model.layers.0.self_attn.k_proj.weight", f32::NAN), ("model.norm.weight", f32::INFINITY)]
+    {
+        for dtype in [Dtype::F32, Dtype::BF16, Dtype::F16] {
+            let mut tensors = tensors();
+            tensors.iter_mut().find(|t| t.0 == name).unwrap().2[5] = bad;
+            let dir = tempfile::tempdir().unwrap();
+            write(dir.path(), &llama(), &tensors, dtype);
+            let texts = [name, "value 5", "not finite"];
+            check(&open(dir.path()), ErrorKind::DATA, &texts, "damaged");
+        }
+    }
+}
+
+#[test]
+fn a_dtype_it_cannot_read() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &llama(), &tensors(), Dtype::F32);
+    let path = dir.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&bytes[8..8 + length]).unwrap();
+    let mut changed = bytes[..8].to_vec();
+    changed.extend(header.replace("\"F32\"", "\"I32\"").bytes());
+    changed.extend(&bytes[8 + length..]);
+    std::fs::write(&path, changed).unwrap();
+    check(&open(dir.path()), ErrorKind::UNSUPPORTED, &["I32"], "F32, BF16 and F16");
+}
+
+#[test]
+fn a_file_cut_short_anywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &llama(), &tensors(), Dtype::F32);
+    let path = dir.path().join("model.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    for len in [0, 3, 8, 100, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&path, &whole[..len]).unwrap();
+        let error = open(dir.path());
+        assert_eq!(error.kind(), ErrorKind::DATA, "{len}: {error}");
+        check(&error, ErrorKind::DATA, &["model.safetensors"], "download it again");
+    }
+    let mut longer = whole.clone();
+    longer.extend([0; 16]);
+    std::fs::write(&path, longer).unwrap();
+    check(&open(dir.path()), ErrorKind::DATA, &["model.safetensors"], "download it again");
+}
+
+#[test]
+fn an_index_that_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.json"), llama().to_string()).unwrap();
+    let index = dir.path().join("model.safetensors.index.json");
+    let all = tensors();
+    let map = |file: &dyn Fn(usize) -> String| {
+        let entries = all.iter().enumerate().map(|(i, t)| (t.0.clone(), json!(file(i))));
+        json!({"weight_map": Value::Object(entries.collect())}).to_string()
+    };
+    let shard = |i: usize| format!("model-{:05}-of-00002.safetensors", i % 2 + 1);
+    std::fs::write(&index, map(&shard)).unwrap();
+    check(&open(dir.path()), ErrorKind::NOT_FOUND, &["model-00001-of-00002.safetensors"], "");
+    let (odd, even): (Vec<_>, Vec<_>) =
+        all.iter().cloned().enumerate().partition(|(i, _)| i % 2 == 1);
+    for (i, part) in [even, odd].into_iter().enumerate() {
+        let part: Vec<Plain> = part.into_iter().map(|(_, t)| t).collect();
+        std::fs::write(dir.path().join(shard(i)), safetensors(&part, Dtype::F32)).unwrap();
+    }
+    Model::open(dir.path()).expect("both shards are there");
+    std::fs::write(&index, map(&|i| shard(i + 1))).unwrap();
+    check(&open(dir.path()), ErrorKind::NOT_FOUND, &["missing"], "");
+    std::fs::write(&index, map(&|_| "../elsewhere.safetensors".into())).unwrap();
+    check(&open(dir.path()), ErrorKind::DATA, &["weight_map", "file of this directory"], "");
+    std::fs::write(&index, "{}").unwrap();
+    check(&open(dir.path()), ErrorKind::DATA, &["weight_map"], "");
+}
