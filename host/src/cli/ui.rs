@@ -199,13 +199,6 @@ impl Ui {
         }
     }
 
-    /// A line for those who look for a fault. Shown with `-vv`.
-    pub fn debug(&self, line: impl Display) {
-        if self.verbosity >= Verbosity::Debug {
-            err(&self.paint_err(Style::Dim, line));
-        }
-    }
-
     /// A warning. Always shown.
     pub fn warn(&self, line: impl Display) {
         err(&format_args!("{} {line}", self.paint_err(Style::Warn, "warning:")));
