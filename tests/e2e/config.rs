@@ -213,26 +213,54 @@ fn the_schema_is_a_schema() {
     assert!(config::keys().iter().all(|k| !k.doc.is_empty()), "each key is documented");
 }
 
-/// The examples of `docs/config.md` are configs, or sections of one, and what it shows as printed
-/// is printed.
+/// The fenced blocks of a language in a page.
+fn fences(page: &str, language: &str) -> Vec<String> {
+    let open = format!("```{language}\n");
+    page.split(&open).skip(1).map(|rest| rest.split("```").next().unwrap().into()).collect()
+}
+
+fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Every block of YAML in the documentation is a config, or sections of one.
 #[test]
-fn the_examples_of_the_page_are_true() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/config.md");
-    let page = fs::read_to_string(page).unwrap();
-    let fences = |language: &str| -> Vec<String> {
-        let open = format!("```{language}\n");
-        page.split(&open).skip(1).map(|rest| rest.split("```").next().unwrap().into()).collect()
-    };
-    let sandbox = sandbox();
-    let (yaml, toml) = (fences("yaml"), fences("toml"));
-    assert!(yaml.len() >= 4 && toml.len() == 1);
-    for (i, text) in yaml.iter().enumerate() {
-        let name = format!("{i}.yaml");
-        let whole = text.starts_with("model:");
-        sandbox.write(&name, if whole { text.clone() } else { format!("{BASE}{text}") });
-        config::load(&sandbox.path().join(name), &[]).unwrap();
+fn the_examples_of_the_documentation_load() {
+    let mut pages = vec![repository().join("README.md")];
+    for folder in ["docs", "plugins"] {
+        for entry in fs::read_dir(repository().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            pages.push(if path.is_dir() { path.join("README.md") } else { path });
+        }
     }
-    sandbox.write("run.toml", &toml[0]).write("run.yaml", BASE);
+    let sandbox = sandbox();
+    let mut found = 0;
+    for page in pages {
+        let Ok(text) = fs::read_to_string(&page) else { continue };
+        // One block may show two ways to say it.
+        for example in fences(&text, "yaml").iter().flat_map(|block| block.split("# or\n")) {
+            let mut config = example.to_owned();
+            for line in BASE.lines() {
+                let key = line.split_once(' ').unwrap().0;
+                if !config.lines().any(|l| l.starts_with(key)) {
+                    config = format!("{line}\n{config}");
+                }
+            }
+            sandbox.write("example.yaml", config);
+            let loaded = config::load(&sandbox.path().join("example.yaml"), &[]);
+            loaded.unwrap_or_else(|e| panic!("{}: {e}\n{example}", page.display()));
+            found += 1;
+        }
+    }
+    assert!(found >= 8, "{found}");
+}
+
+/// What `docs/config.md` shows as printed is printed.
+#[test]
+fn the_page_shows_what_is_printed() {
+    let page = fs::read_to_string(repository().join("docs/config.md")).unwrap();
+    let sandbox = sandbox();
+    sandbox.write("run.toml", &fences(&page, "toml")[0]).write("run.yaml", BASE);
     config::load(&sandbox.path().join("run.toml"), &[]).unwrap();
 
     let shown = sandbox.show(&["config", "show", "run.yaml", "--set", "lora.rank=8"]);
@@ -242,6 +270,5 @@ fn the_examples_of_the_page_are_true() {
 
     sandbox.write("run.yaml", format!("{BASE}lora:\n  rnak: 8\n"));
     let shown = sandbox.show(&["config", "show", "run.yaml"]);
-    let fault = fences("text").remove(0);
-    assert_eq!(shown, format!("exit 2\n--- stderr\n{fault}"));
+    assert_eq!(shown, format!("exit 2\n--- stderr\n{}", fences(&page, "text")[0]));
 }
