@@ -68,6 +68,13 @@ fn check_tidy(sandbox: &Sandbox, after: &str) {
     assert_eq!(kept, ["000030", "000036", "final"], "after {after}");
 }
 
+/// Steps that the killed process had measured.
+fn steps_found(sandbox: &Sandbox) -> usize {
+    let Some(id) = tiny_run::latest(sandbox) else { return 0 };
+    let metrics = sandbox.path().join(format!("out/runs/{id}/metrics.jsonl"));
+    fs::read_to_string(metrics).map_or(0, |text| text.matches("\"kind\":\"step\"").count())
+}
+
 #[test]
 fn killed_at_every_durable_write() {
     let (expected, _) = undisturbed();
@@ -82,6 +89,7 @@ fn killed_at_every_durable_write() {
     }
     // Failpoints exist in builds with debug assertions only.
     assert_eq!(cfg!(debug_assertions), passages.len() > 12, "{passages:?}");
+    println!("{} failpoints, {} passages", passages.len(), passages.values().sum::<usize>());
     for (name, count) in passages {
         let mut at = vec![1, count / 2 + 1, count];
         at.dedup();
@@ -115,13 +123,15 @@ fn killed_at_random_instants() {
         // Killed once, and every fifth time the resumed run is killed too.
         for _ in 0..=usize::from(instant % 5 == 0) {
             let wait = time.mul_f64(random());
-            after += &format!("instant {instant}, killed after {wait:?}; ");
+            after += &format!("instant {instant}, killed after {wait:?} ");
             let mut child =
                 sandbox.command(&train(&sandbox)).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(wait);
             child.kill().unwrap();
             child.wait().unwrap();
+            after += &format!("at step {}; ", steps_found(&sandbox));
         }
+        println!("{after}");
         complete(&sandbox, &after);
         assert!(weights(&sandbox) == expected, "{after} the adapter differs");
         check_tidy(&sandbox, &after);
