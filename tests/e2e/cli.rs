@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
+use clap::Parser;
 use std::{
+    fs,
     io::Read,
+    path::Path,
     process::{Command, Stdio},
 };
+use tinsmith::cli::Cli;
 use tinsmith_test_support::cli::Sandbox;
 
 fn sandbox() -> Sandbox {
@@ -160,4 +164,56 @@ fn completions_are_printed_for_every_shell() {
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(script.contains("tinsmith") && script.contains("train-on"), "{shell}");
     }
+}
+
+/// The words of a line of shell, up to a comment, a pipe or a redirection.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '#' | '|' | '>' | ';') if word.is_empty() => return words,
+            (None, c) if c.is_whitespace() => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            (_, c) => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// Every command that the documentation shows is one, with flags that exist.
+#[test]
+fn the_commands_of_the_documentation_parse() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+    for folder in ["docs", "plugins"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            pages.push(if path.is_dir() { path.join("README.md") } else { path });
+        }
+    }
+    let mut found = 0;
+    for page in pages {
+        let Ok(text) = fs::read_to_string(&page) else { continue };
+        let text = text.replace("cargo run --release --", "tinsmith");
+        let shown = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for line in shown.flat_map(str::lines) {
+            let line = line.trim_start_matches("$ ");
+            if !line.starts_with("tinsmith ") {
+                continue;
+            }
+            if let Err(e) = Cli::try_parse_from(words(line)) {
+                panic!("{}: {line}\n{e}", page.display());
+            }
+            found += 1;
+        }
+    }
+    assert!(found >= 10, "{found}");
 }
