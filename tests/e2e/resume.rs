@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 use serde_json::Value;
-use std::{fs, process::Child, time::Duration};
+use std::{
+    fs,
+    process::{Child, Stdio},
+    time::Duration,
+};
 use tinsmith_test_support::{cli::Sandbox, tiny_run};
 
 const RESUME: [&str; 5] = ["train", "--resume", "latest", "--output", "out"];
@@ -119,8 +123,14 @@ fn two_processes_do_not_train_one_run() {
     under_way(&sandbox, &mut child);
     let shown = sandbox.show(&RESUME);
     let status = sandbox.show(&["status", "latest", "--output", "out"]);
+    let follow = ["status", "latest", "--follow", "--output", "out"];
+    let follow = sandbox.command(&follow).stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
     child.kill().unwrap();
     child.wait().unwrap();
+    let followed = String::from_utf8(follow.wait_with_output().unwrap().stdout).unwrap();
+    assert!(followed.starts_with("step "), "{followed}");
+    assert!(followed.contains("killed"), "{followed}");
     assert!(shown.starts_with("exit 1\n"), "{shown}");
     assert!(shown.contains(&format!("is being trained by process {}", child.id())), "{shown}");
     assert!(status.contains("running"), "{status}");

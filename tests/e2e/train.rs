@@ -154,3 +154,17 @@ fn a_wrong_check_is_told_before_anything_is_trained() {
     assert!(shown.starts_with("exit 2\n"), "{shown}");
     assert!(shown.contains("run.yaml:7:") && shown.contains("`eval.checks.form`"), "{shown}");
 }
+
+#[test]
+fn checkpoints_go_where_the_config_says() {
+    let more = "storage: {name: file, uri: elsewhere}\ntraining: {batch_size: 2}\n";
+    let sandbox = sandbox(4, more);
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    let id = tiny_run::latest(&sandbox).unwrap();
+    let there = sandbox.path().join(format!("elsewhere/{id}/checkpoints/final/manifest.json"));
+    assert!(there.is_file());
+    // The record knows, so that nothing else has to be said.
+    let shown = sandbox.show(&["download", "latest", "--output", "out", "--dest", "mine"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+}

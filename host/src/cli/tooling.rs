@@ -6,13 +6,13 @@ use crate::training::{Stop, ToolOptions};
 use std::{io::Write, sync::Arc};
 use tinsmith_plugin_api::Level;
 
-/// Plugins, threads, Ctrl-C and log lines. Plugins' warnings are always shown, the rest with `-v`.
+/// Plugins, threads, Ctrl-C and log lines: warnings are shown always, debug lines with `-vv`.
 pub fn tool_options(ui: &Ui, stop: &Stop) -> ToolOptions {
     let verbosity = ui.verbosity();
     let log = move |level: Level, message: &str| {
         let shown = match level {
             Level::Warn => Verbosity::Quiet,
-            Level::Info => Verbosity::Verbose,
+            Level::Info => Verbosity::Normal,
             Level::Debug => Verbosity::Debug,
         };
         if verbosity >= shown {

@@ -71,6 +71,7 @@ impl Tools {
         let configured = loaded.config.plugins.iter().map(|path| loaded.resolve(path)).collect();
         let registry =
             Registry::load(&PluginOptions { paths: options.plugins.clone(), configured })?;
+        registry.notices().iter().for_each(|line| (options.log)(Level::Info, line));
         let place = loaded.resolve(loaded.config.model.tokenizer());
         let key = match loaded.config.model.tokenizer {
             Some(_) => "model.tokenizer",
@@ -140,7 +141,7 @@ impl Tools {
             PluginRef { name: "file".into(), config }
         };
         let storage = match &self.loaded.config.storage {
-            Some(named) => within_run(named, folder.id()),
+            Some(named) => within_run(&self.loaded, named, folder.id()),
             None => files(),
         };
         let services = builder(&self.options, &storage).build();
@@ -206,10 +207,15 @@ fn builder(options: &ToolOptions, plugin: &PluginRef) -> ServicesBuilder {
         .secrets(plugin.secret_names().into_iter().map(secret).collect())
 }
 
-/// A storage whose URI gets the run's id as its last part.
-fn within_run(named: &PluginRef, id: &str) -> PluginRef {
+/// A storage whose URI gets the run's id as its last part. A relative folder is relative to the
+/// config, as all paths of a config are.
+fn within_run(loaded: &Loaded, named: &PluginRef, id: &str) -> PluginRef {
     let mut storage = named.clone();
     if let Some(Value::String(uri)) = storage.config.get_mut("uri") {
+        let relative = uri.strip_prefix("file:").unwrap_or(uri);
+        if named.name == "file" && !relative.starts_with('/') && !relative.is_empty() {
+            *uri = loaded.resolve(relative).to_string_lossy().into_owned();
+        }
         *uri = format!("{}/{id}", uri.trim_end_matches('/'));
     }
     storage
