@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
-use std::fmt::Write;
 use tinsmith_test_support::{cli::Sandbox, tiny_model::tiny_llama, tiny_run};
 
 const GOOD: &str =
@@ -124,33 +123,23 @@ fn bom_crlf_and_blank_lines_change_nothing() {
 
 #[test]
 fn a_line_of_50_mb() {
-    // One message of 50 MB, for a limit of a few tokens: it is rendered, counted and refused.
-    let long = "lorem ipsum ".repeat(50_000_000 / 12);
-    let line = GOOD.replace("yes", &long);
-    let shown = render(format!("{line}\n{GOOD}\n"), &["--max-length", "64"]);
+    // Refused by its size, before anything is made of it; the rows around it come.
+    let long = GOOD.replace("yes", &"lorem ipsum ".repeat(50_000_000 / 12));
+    let shown = render(format!("{GOOD}\n{long}\n{GOOD}\n"), &[]);
     assert!(shown.starts_with("exit 3\n"), "{}", &shown[..200.min(shown.len())]);
-    assert_eq!(records(&shown), ["1"]);
-    assert!(shown.contains("error: a.jsonl:1: ") && shown.contains(" more than `max_length` 64"));
+    assert_eq!(records(&shown), ["0", "2"]);
+    assert!(shown.contains("error: a.jsonl:2:1: the line is longer than 16 MiB"), "{shown}");
+    assert!(shown.contains("hint: one line is one conversation: is the file one JSON value?"));
 }
 
 #[test]
-fn a_line_beyond_the_limit() {
-    let mut data = vec![b'x'; (64 << 20) + 1];
-    write!(StringInto(&mut data), "\n{GOOD}\n").unwrap();
-    let shown = render(data, &[]);
+fn a_line_of_1_mb() {
+    // Within bounds: rendered, counted and refused by its tokens.
+    let long = GOOD.replace("yes", &"lorem ipsum ".repeat(1_000_000 / 12));
+    let shown = render(format!("{long}\n{GOOD}\n"), &["--max-length", "64"]);
     assert!(shown.starts_with("exit 3\n"), "{}", &shown[..200.min(shown.len())]);
     assert_eq!(records(&shown), ["1"]);
-    assert!(shown.contains("error: a.jsonl:1:1: the line is longer than 64 MiB"), "{shown}");
-}
-
-/// Text into bytes.
-struct StringInto<'a>(&'a mut Vec<u8>);
-
-impl Write for StringInto<'_> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
+    assert!(shown.contains("error: a.jsonl:1: ") && shown.contains(" more than `max_length` 64"));
 }
 
 fn run(data: &str, more: &str) -> String {

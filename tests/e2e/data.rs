@@ -63,7 +63,8 @@ fn check_lists_every_bad_row_on_stdout() {
 
 #[test]
 fn check_is_content_with_good_data_and_proves_the_mask() {
-    let sandbox = sandbox(&[chat("hi", "yes"), chat("ho", "no")]);
+    let pair = json!({"prompt": "ho", "completion": "no"}).to_string();
+    let sandbox = sandbox(&[chat("hi", "yes"), pair]);
     for more in [&[][..], &["--prove"], &["--prove", "--train-on", "last_assistant_message"]] {
         let shown = data(&sandbox, "check", more);
         assert!(shown.starts_with("exit 0\n") && shown.contains("2 rows are good"), "{shown}");

@@ -33,7 +33,7 @@ pub type NoRecord = (usize, Error);
 ///
 /// # Errors
 /// Where in the line it is wrong, and how.
-pub fn map(line: &str, format: Format) -> Result<Mapped<'_>, NoRecord> {
+pub fn map_record(line: &str, format: Format) -> Result<Mapped<'_>, NoRecord> {
     let keys = keys(line)?;
     let pair = keys.prompt || keys.completion;
     let format = match format {
@@ -253,18 +253,18 @@ mod tests {
     use serde_json::{Value, json};
 
     fn mapped(line: &str) -> Value {
-        serde_json::from_str(&map(line, Format::Auto).unwrap().json).unwrap()
+        serde_json::from_str(&map_record(line, Format::Auto).unwrap().json).unwrap()
     }
 
     fn refused(line: &str) -> (usize, String) {
-        let (at, error) = map(line, Format::Auto).unwrap_err();
+        let (at, error) = map_record(line, Format::Auto).unwrap_err();
         (at, error.to_string())
     }
 
     #[test]
     fn messages_pass_as_they_are() {
         let line = r#"{"messages": [{"role":"user","content":"é"}], "tools": [1]}"#;
-        let record = map(line, Format::Auto).unwrap();
+        let record = map_record(line, Format::Auto).unwrap();
         assert!(matches!(record.json, Cow::Borrowed(text) if text == line));
     }
 
@@ -277,7 +277,7 @@ mod tests {
                                 {"role": "assistant", "content": "c"}],
                    "id": 7, "tools": [{"x": 1}]})
         );
-        let record = map(line, Format::Auto).unwrap();
+        let record = map_record(line, Format::Auto).unwrap();
         assert_eq!(record.field_in_line("messages[0].content"), "prompt");
         assert_eq!(record.field_in_line("messages[1].content"), "completion");
         assert_eq!(record.field_in_line("tools"), "tools");
@@ -288,7 +288,7 @@ mod tests {
         let line = r#"{"prompt": [{"role":"system","content":"s"}, {"role":"user","content":"u"}],
             "completion": [ {"role":"assistant","content":"a"} ]}"#;
         assert_eq!(mapped(line)["messages"].as_array().unwrap().len(), 3);
-        let record = map(line, Format::Auto).unwrap();
+        let record = map_record(line, Format::Auto).unwrap();
         assert_eq!(record.field_in_line("messages[1].role"), "prompt[1].role");
         assert_eq!(record.field_in_line("messages[2].content"), "completion[0].content");
         let empty = r#"{"prompt": [], "completion": "c"}"#;
@@ -317,14 +317,17 @@ mod tests {
 
     #[test]
     fn records_pass_whatever_they_hold() {
-        assert_eq!(map(r#"{"question": 1}"#, Format::Record).unwrap().json, r#"{"question": 1}"#);
-        assert!(map("nope", Format::Record).is_err());
+        assert_eq!(
+            map_record(r#"{"question": 1}"#, Format::Record).unwrap().json,
+            r#"{"question": 1}"#
+        );
+        assert!(map_record("nope", Format::Record).is_err());
     }
 
     proptest! {
         #[test]
         fn any_text_is_mapped_or_refused_within_itself(line in "\\PC{0,60}") {
-            if let Err((at, _)) = map(&line, Format::Auto) {
+            if let Err((at, _)) = map_record(&line, Format::Auto) {
                 prop_assert!(line.is_char_boundary(at));
             }
         }

@@ -25,7 +25,7 @@ pub(super) fn prompts<'a>(
         let mut reader = Reader::new(source.open(used.offset)?, Some(1));
         let lines = reader.next_lines()?;
         let line = lines.as_ref().and_then(|l| l.rows.first().map(|row| l.text(row)));
-        let mapped = line.and_then(|line| formats::map(line, source.format).ok());
+        let mapped = line.and_then(|line| formats::map_record(line, source.format).ok());
         let Some(mapped) = mapped else {
             return Err(Error::data("the file was changed while it was read").place(
                 source.name(),

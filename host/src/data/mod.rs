@@ -28,6 +28,7 @@ mod split;
 pub mod staged;
 
 pub use example_set::{ExampleSet, Source};
+pub use formats::{Mapped, NoRecord, map_record};
 pub use held_out::HeldOut;
 pub use limits::{Fate, Limits, judge};
 pub use pipeline::{Rendered, Step, stream};

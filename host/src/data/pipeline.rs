@@ -191,7 +191,7 @@ fn render(renderer: &dyn RendererHandle, work: Work) -> Result<Rendered> {
     let mut given = Vec::with_capacity(lines.rows.len());
     for (i, row) in lines.rows.iter().enumerate() {
         let text = lines.text(row);
-        match formats::map(text, format) {
+        match formats::map_record(text, format) {
             Ok(record) => {
                 mapped.push(record);
                 given.push(i as u32);

@@ -237,3 +237,6 @@ fn fingerprint(sources: &[DataSource], report: &DataReport) -> String {
     }
     super::hex(&hash.finalize())
 }
+
+#[cfg(test)]
+mod tests;

@@ -244,3 +244,25 @@ fn a_vocabulary_that_cannot_be_decoded_is_refused() {
     let e = Tokenizer::load(dir.path()).unwrap_err();
     assert!(e.to_string().contains("decoder `WordPiece` is not supported"), "{e}");
 }
+
+/// Expected ids come from Transformers: tests/fixtures/data/make_tokenizer_golden.py.
+#[test]
+fn both_readings_are_those_of_transformers() {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/fixtures/data/tokenizer_golden.json"))
+            .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    tinsmith_test_support::tiny_tokenizer::write(dir.path()).unwrap();
+    let bytes = fs::read(dir.path().join("tokenizer.json")).unwrap();
+    let sha256 = format!("{:x}", <sha2::Sha256 as sha2::Digest>::digest(bytes));
+    assert_eq!(golden["tokenizer_sha256"], sha256.as_str(), "make the golden file again");
+    let tokenizer = Tokenizer::load(dir.path()).unwrap();
+    for case in golden["cases"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        for (special, key) in [(Special::Parse, "parse"), (Special::Literal, "literal")] {
+            let expected: Vec<i32> = serde_json::from_value(case[key].clone()).unwrap();
+            assert_eq!(tokenizer.encode(text, special).unwrap(), expected, "{key} {text:?}");
+            assert_eq!(tokenizer.decode_bytes(&expected).unwrap(), text.as_bytes());
+        }
+    }
+}

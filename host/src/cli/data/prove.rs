@@ -9,7 +9,8 @@ ends, and the trained tokens must read back as the message.
 use crate::{
     Error, Result,
     cli::render::Opened,
-    data::{Fate, Refused, Rendered, Row},
+    config::Format,
+    data::{Fate, Refused, Rendered, Row, map_record},
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ const MODES: [&str; 3] =
 /// Proves examples of one renderer.
 pub struct Prover {
     renderer: Arc<dyn RendererHandle>,
+    /// What the lines of each dataset are.
+    formats: Vec<Format>,
 }
 
 impl Prover {
@@ -35,7 +38,8 @@ impl Prover {
             return Err(Error::usage(format!("`--prove` proves answers, `train_on` is `{mode}`"))
                 .hint(format!("use it with one of: {}", MODES.join(", "))));
         }
-        Ok(Self { renderer: Arc::clone(&opened.tools.renderer) })
+        let formats = opened.sources.iter().map(|s| s.format).collect();
+        Ok(Self { renderer: Arc::clone(&opened.tools.renderer), formats })
     }
 
     /// The rows of a batch of which the proof fails. Cut examples and records without messages are
@@ -54,15 +58,17 @@ impl Prover {
             let range = batch.examples.range(i);
             let (tokens, weights) =
                 (&batch.examples.tokens[range.clone()], &batch.examples.weights[range]);
-            if let Some(what) = self.fault(batch.lines.text(row), tokens, weights)? {
+            let format = self.formats[batch.dataset];
+            let Ok(record) = map_record(batch.lines.text(row), format) else { continue };
+            if let Some(what) = self.fault(&record.json, tokens, weights)? {
                 failed.push(Refused::new(row.line, row.record, None, Error::data(what)));
             }
         }
         Ok(failed)
     }
 
-    fn fault(&self, text: &str, tokens: &[i32], weights: &[f32]) -> Result<Option<String>> {
-        let record = Record::new(text);
+    fn fault(&self, json: &str, tokens: &[i32], weights: &[f32]) -> Result<Option<String>> {
+        let record = Record::new(json);
         let Ok(Some(Value::Array(messages))) = record.get("messages") else { return Ok(None) };
         let runs = runs(weights);
         let mut proved = vec![false; runs.len()];

@@ -1,0 +1,173 @@
+use super::*;
+use crate::config::load_recorded;
+use serde_json::{Value, json};
+use std::path::Path;
+use tinsmith_plugin_api::{
+    Error as PluginError, Examples, Parsed, Record, RecordError, Result as PluginResult, Stop,
+};
+use tinsmith_test_support::tiny_tokenizer;
+
+/// A token for each message, that of an assistant trained.
+struct OneToken;
+
+impl RendererHandle for OneToken {
+    fn render_batch(&self, records: &[&str]) -> PluginResult<Examples> {
+        let mut out = Examples::default();
+        for (i, json) in records.iter().enumerate() {
+            let record = Record::new(json);
+            let Some(Value::Array(messages)) = record.get("messages")? else {
+                let error = PluginError::data("must be a list").at("messages");
+                out.errors.push(RecordError { record: i as u32, error });
+                continue;
+            };
+            for message in messages {
+                let text = message["content"].as_str().unwrap_or_default();
+                let weight = f32::from(u8::from(message["role"] == "assistant"));
+                out.token(text.parse().unwrap_or(0), weight);
+            }
+            out.finish();
+            if let Some(last) = out.record.last_mut() {
+                *last = i as u32;
+            }
+        }
+        Ok(out)
+    }
+
+    fn generation_prompt(&self, _: &Value) -> PluginResult<Vec<i32>> {
+        Err(PluginError::unsupported("none"))
+    }
+
+    fn stop(&self) -> PluginResult<Stop> {
+        Ok(Stop::default())
+    }
+
+    fn parse_response(&self, _: &[i32]) -> PluginResult<Parsed> {
+        Err(PluginError::unsupported("none"))
+    }
+}
+
+fn row(i: usize) -> String {
+    let (user, answer) = (i.to_string(), (i + 1000).to_string());
+    json!({"messages": [{"role": "user", "content": user},
+                        {"role": "assistant", "content": answer}]})
+    .to_string()
+}
+
+fn rows(range: std::ops::Range<usize>) -> String {
+    range.map(|i| row(i) + "\n").collect()
+}
+
+/// Prepares the files of a folder under a config.
+fn prepare_in(dir: &Path, config: &Value) -> Result<Prepared> {
+    tiny_tokenizer::write(dir).unwrap();
+    let mut whole = json!({"model": {"base_model": "."}, "datasets": [{"path": "a.jsonl"}]});
+    for (key, value) in config.as_object().unwrap() {
+        whole[key] = value.clone();
+    }
+    let loaded = load_recorded(&whole, Path::new("run.yaml"), dir, &[])?;
+    prepare(&DataJob {
+        loaded: &loaded,
+        renderer: Arc::new(OneToken),
+        tokenizer: Tokenizer::load(dir)?,
+        threads: 2,
+        progress: None,
+    })
+}
+
+fn with(data: &str, config: &Value) -> Result<Prepared> {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.jsonl"), data).unwrap();
+    prepare_in(dir.path(), config)
+}
+
+fn first_tokens(set: &ExampleSet) -> Vec<i32> {
+    (0..set.len()).map(|i| set.tokens[set.range(i).start]).collect()
+}
+
+#[test]
+fn a_draw_holds_out_whole_records_and_the_seed_decides() {
+    let config = |seed: u64| json!({"data": {"seed": seed, "eval": {"count": 30}}});
+    let a = with(&rows(0..400), &config(5)).unwrap();
+    assert_eq!((a.train.len(), a.eval.len(), a.report.held_out), (370, 30, 30));
+    let mut all = [first_tokens(&a.train), first_tokens(&a.eval)].concat();
+    all.sort_unstable();
+    assert_eq!(all, (0..400).collect::<Vec<_>>(), "each row on one side, none lost");
+    let again = with(&rows(0..400), &config(5)).unwrap();
+    assert_eq!((again.train, again.eval), (a.train, a.eval.clone()));
+    let other = with(&rows(0..400), &config(6)).unwrap();
+    assert_ne!(first_tokens(&other.eval), first_tokens(&a.eval));
+}
+
+#[test]
+fn evaluation_may_have_its_own_file_and_leaks_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.jsonl"), rows(0..10)).unwrap();
+    // Rows 8 and 9 are trained on as well.
+    std::fs::write(dir.path().join("e.jsonl"), rows(8..12)).unwrap();
+    let config = json!({"data": {"eval": {"path": "e.jsonl"}}});
+    let prepared = prepare_in(dir.path(), &config).unwrap();
+    assert_eq!(first_tokens(&prepared.train), (0..10).collect::<Vec<_>>());
+    assert_eq!(first_tokens(&prepared.eval), [8, 9, 10, 11]);
+    assert_eq!(prepared.report.leaked, 2);
+    assert!(prepared.report.notes()[0].starts_with("2 held-out rows also stand"));
+    assert_eq!(prepared.eval.source[3], Source { dataset: 1, line: 4, record: 3 });
+}
+
+#[test]
+fn prompts_are_those_of_the_held_out_rows() {
+    let data = |more: Value| json!({"data": {"eval": {"count": 3}}, "eval": more});
+    let prepared = with(&rows(0..50), &data(json!({"samples": 2}))).unwrap();
+    assert_eq!(prepared.prompts.len(), 2);
+    for (prompt, token) in prepared.prompts.iter().zip(first_tokens(&prepared.eval)) {
+        let expected = json!([{"role": "user", "content": token.to_string()}]);
+        assert_eq!(prompt.messages, expected);
+        assert_eq!(prompt.reference, (token + 1000).to_string());
+    }
+    let checks = with(&rows(0..50), &data(json!({"checks": {"form": ".*"}}))).unwrap();
+    assert_eq!(checks.prompts.len(), 3, "checks measure all of them");
+    assert!(with(&rows(0..50), &data(json!({}))).unwrap().prompts.is_empty());
+}
+
+#[test]
+fn the_fingerprint_is_of_what_was_read() {
+    let print = |data: &str, config: Value| with(data, &config).unwrap().fingerprint;
+    let a = print(&rows(0..5), json!({}));
+    assert_eq!(print(&rows(0..5), json!({})), a);
+    assert_ne!(print(&rows(0..6), json!({})), a);
+    // With a limit, only what is read counts.
+    let limited = json!({"datasets": [{"path": "a.jsonl", "limit": 5}]});
+    assert_eq!(print(&rows(0..9), limited), a);
+    let as_messages = json!({"datasets": [{"path": "a.jsonl", "format": "messages"}]});
+    assert_ne!(print(&rows(0..5), as_messages), a);
+}
+
+#[test]
+fn several_datasets_keep_their_order_and_their_groups_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.jsonl"), rows(0..300)).unwrap();
+    std::fs::write(dir.path().join("b.jsonl"), rows(300..310)).unwrap();
+    let config = json!({"datasets": [{"path": "b.jsonl"}, {"path": "a.jsonl", "limit": 280}]});
+    let prepared = prepare_in(dir.path(), &config).unwrap();
+    let expected: Vec<i32> = (300..310).chain(0..280).collect();
+    assert_eq!(first_tokens(&prepared.train), expected);
+    assert_eq!(prepared.train.groups, (0..290).collect::<Vec<u64>>());
+    assert_eq!(prepared.report.files[1].rows, 280);
+}
+
+#[test]
+fn bad_rows_stop_the_run_or_are_left_out() {
+    let data = format!("{}[]\n{}", rows(0..2), rows(2..3));
+    let e = with(&data, &json!({})).unwrap_err();
+    assert_eq!(e.kind, crate::Kind::Data);
+    assert!(e.to_string().contains("a.jsonl:3:1: a record must be a JSON object"), "{e}");
+    let skipped = with(&data, &json!({"data": {"on_bad_record": "skip"}})).unwrap();
+    assert_eq!((skipped.train.len(), skipped.report.refused), (3, 1));
+    assert_eq!(skipped.report.notes(), ["1 bad row left out"]);
+}
+
+#[test]
+fn a_draw_that_leaves_nothing_is_told_by_its_key() {
+    let e = with(&rows(0..3), &json!({"data": {"eval": {"count": 3}}})).unwrap_err();
+    assert_eq!(e.kind, crate::Kind::Usage);
+    assert_eq!(e.field.as_deref(), Some("data.eval"));
+}
