@@ -8,6 +8,7 @@ it: cargo builds both because the crates are dev-dependencies of the type cdylib
 mod support;
 
 mod bad_files;
+mod chat;
 mod cli;
 mod equal;
 mod identity;
