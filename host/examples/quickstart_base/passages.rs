@@ -4,6 +4,7 @@ use crate::{
     frames::{CLOSINGS, DIGRESSIONS, FRAMES, Frame, OPENINGS},
     grammar::{choose, fill, sentences},
     rng::Rng,
+    stories::STORIES,
     words::{self, Value},
 };
 
@@ -72,7 +73,10 @@ pub struct Passage {
 impl Passage {
     /// A random passage.
     pub fn new(rng: &mut Rng) -> Self {
-        let frame = rng.pick(FRAMES);
+        let frame = match rng.below(FRAMES.len() + STORIES.len()) {
+            i if i < FRAMES.len() => &FRAMES[i],
+            i => &STORIES[i - FRAMES.len()],
+        };
         let what = fill(&choose(frame.whats, rng), |slot| slot_value(slot, None, rng));
         let (article, what) = split_article(&what);
         let facts = Facts {
@@ -85,27 +89,30 @@ impl Passage {
                 Value::new("", choose(frame.whys, rng)),
             ],
         };
-        Self::render(frame, facts, rng)
+        Self::render(frame, facts, true, rng)
     }
 
-    /// The same facts in other words.
+    /// The same facts in other words, without anything around them.
     pub fn again(&self, rng: &mut Rng) -> Self {
-        Self::render(self.frame, self.facts.clone(), rng)
+        Self::render(self.frame, self.facts.clone(), false, rng)
     }
 
-    fn render(frame: &'static Frame, facts: Facts, rng: &mut Rng) -> Self {
+    fn render(frame: &'static Frame, facts: Facts, wordy: bool, rng: &mut Rng) -> Self {
         let core = choose(rng.pick::<&str>(frame.cores), rng);
         let mut stated: Vec<Role> = Role::ALL
             .into_iter()
-            .filter(|role| core.contains(&format!("{{{}}}", role.slot())))
+            .filter(|role| {
+                let slot = role.slot();
+                core.contains(&format!("{{{slot}}}")) || core.contains(&format!("{{bare_{slot}}}"))
+            })
             .collect();
         stated.sort();
         let mut text = String::new();
-        if rng.percent(60) {
+        if wordy && rng.percent(60) {
             text.push_str(&choose(rng.pick::<&str>(OPENINGS), rng));
             text.push(' ');
         }
-        let mut digressed = false;
+        let mut digressed = !wordy;
         for (i, sentence) in split_sentences(&core).iter().enumerate() {
             if i > 0 {
                 if !digressed && rng.percent(30) {
@@ -121,7 +128,7 @@ impl Passage {
             text.push(' ');
             text.push_str(&choose(rng.pick::<&str>(DIGRESSIONS), rng));
         }
-        if rng.percent(45) {
+        if wordy && rng.percent(45) {
             text.push(' ');
             text.push_str(&choose(rng.pick::<&str>(CLOSINGS), rng));
         }
@@ -138,8 +145,10 @@ fn slot_value(slot: &str, facts: Option<&Facts>, rng: &mut Rng) -> String {
         if let Some(role) = Role::ALL.into_iter().find(|role| role.slot() == slot) {
             return facts.get(role).full.clone();
         }
-        if slot == "bare_when" {
-            return facts.get(Role::When).bare.clone();
+        match slot {
+            "bare_when" => return facts.get(Role::When).bare.clone(),
+            "bare_what" => return facts.get(Role::What).bare.clone(),
+            _ => {}
         }
     }
     match slot {
