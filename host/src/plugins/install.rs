@@ -49,7 +49,7 @@ pub fn add(places: &Places, path: &Path, facts: &Inspection, replace: bool) -> R
     let name = format!("lib{}{}", facts.id.replace('-', "_"), std::env::consts::DLL_SUFFIX);
     let staged = stage(plugins, &name, &library.bytes, &manifest_of(facts, &name))?;
     put_in_place(staged, &folder).map_err(|e| Error::io("install into", &folder, &e))?;
-    pin(places, &facts.id, folder.join(name), library.sha256)
+    pin(places, &facts.id, &folder.join(name), library.sha256)
 }
 
 /// Trusts the library at `path` as it is now.
@@ -72,11 +72,11 @@ pub fn trust_path(places: &Places, path: &Path) -> Result<Installed> {
         Ok(manifest) => manifest.id,
         Err(_) => library.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     };
-    pin(places, &id, library, sha256)
+    pin(places, &id, &library, sha256)
 }
 
-fn pin(places: &Places, id: &str, path: PathBuf, sha256: String) -> Result<Installed> {
-    let library = load::real_path(&path)?;
+fn pin(places: &Places, id: &str, path: &Path, sha256: String) -> Result<Installed> {
+    let library = load::real_path(path)?;
     Trusted::add(
         places,
         Pin { id: id.to_owned(), path: library.clone(), sha256: sha256.clone(), date: runs::now() },

@@ -49,6 +49,8 @@ pub struct Used {
     pub sha256: Option<String>,
 }
 
+// `Services` is a handle: whoever builds something hands it over.
+#[allow(clippy::needless_pass_by_value)]
 impl Registry {
     /// Finds all plugins. Reads manifests only; a library without one is loaded if the user named
     /// or trusted it, since nothing else tells what it provides.

@@ -1,6 +1,6 @@
 //! Files that are no plugins, or no longer: each gives one clear line, and the host lives on.
 
-use super::support::{Home, assert_clear, library};
+use super::support::{Home, assert_clear, library, replace_all};
 use std::path::PathBuf;
 use tinsmith::{Error, plugins};
 
@@ -71,7 +71,7 @@ fn handshake(bytes: &[u8]) -> usize {
     let mut wanted = b"TINSMITH".to_vec();
     wanted.extend(size.to_le_bytes());
     wanted.extend(tinsmith_plugin_api::abi::ABI_VERSION.to_le_bytes());
-    bytes.windows(wanted.len()).position(|window| window == wanted).expect("a handshake")
+    memchr::memmem::find(bytes, &wanted).expect("a handshake")
 }
 
 #[test]
@@ -105,13 +105,7 @@ fn a_changed_layout_is_found_although_the_number_agrees() {
     // The name of a field in the layout descriptions, as if plugin-api had been changed without a
     // new ABI number.
     let path = home.patched("hello_renderer", "liblayout.so", |bytes| {
-        let (old, new) = (b"ordinal", b"0rdinal");
-        let places: Vec<usize> =
-            (0..bytes.len() - old.len()).filter(|at| bytes[*at..].starts_with(old)).collect();
-        assert!(!places.is_empty(), "the field's name is not in the library");
-        for at in places {
-            bytes[at..at + new.len()].copy_from_slice(new);
-        }
+        replace_all(bytes, b"ordinal", b"0rdinal");
     });
     let e = refused(&home, path);
     assert!(e.to_string().contains("claims ABI 1 but its types differ"), "{e}");

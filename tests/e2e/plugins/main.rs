@@ -10,6 +10,7 @@ mod support;
 mod bad_files;
 mod chat;
 mod cli;
+mod docs;
 mod equal;
 mod identity;
 mod names;

@@ -1,6 +1,6 @@
 //! Names: unknown, ambiguous, qualified; and config errors with the key's path.
 
-use super::support::{Home, assert_clear, library, section, services};
+use super::support::{Home, assert_clear, replace_all, section, services};
 use serde_json::json;
 use tinsmith::{Kind as ErrorKind, plugins::Kind};
 
@@ -27,12 +27,7 @@ fn a_name_of_two_plugins_must_be_qualified() {
     let home = Home::new();
     // The same plugin under another id of the same length, as if somebody had forked it.
     let fork = home.patched("hello_renderer", "libfork.so", |bytes| {
-        let (old, new) = (b"hello-renderer", b"jello-renderer");
-        for at in 0..bytes.len() - old.len() {
-            if bytes[at..].starts_with(old) {
-                bytes[at..at + new.len()].copy_from_slice(new);
-            }
-        }
+        replace_all(bytes, b"hello-renderer", b"jello-renderer");
     });
     let registry = home.registry(&[fork]).unwrap();
     let none = section(json!({}));
@@ -96,5 +91,4 @@ fn a_folder_of_plugins_can_be_named() {
         registry.loss("focal", &section(json!({}))).unwrap();
         assert!(registry.entries()[0].sha256().is_some());
     }
-    let _ = library("focal_loss");
 }

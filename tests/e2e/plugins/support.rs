@@ -84,6 +84,16 @@ impl Home {
     }
 }
 
+/// Replaces every occurrence, by as many bytes.
+pub fn replace_all(bytes: &mut [u8], old: &[u8], new: &[u8]) {
+    assert_eq!(old.len(), new.len());
+    let found: Vec<usize> = memchr::memmem::find_iter(bytes, old).collect();
+    assert!(!found.is_empty(), "`{}` is not in the library", String::from_utf8_lossy(old));
+    for at in found {
+        bytes[at..at + new.len()].copy_from_slice(new);
+    }
+}
+
 /// A config section.
 pub fn section(value: Value) -> Map<String, Value> {
     match value {
