@@ -16,7 +16,7 @@ impl RopeTable {
     /// that rounding.
     pub fn extend(&mut self, frequencies: &[f32], positions: usize) {
         self.half = frequencies.len();
-        let known = if self.half == 0 { 0 } else { self.cos.len() / self.half };
+        let known = self.cos.len() / frequencies.len();
         for position in known..positions {
             for frequency in frequencies {
                 let angle = f64::from(position as f32 * frequency);

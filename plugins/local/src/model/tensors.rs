@@ -74,7 +74,7 @@ impl Shards {
     fn open(dir: &Path) -> Result<Self> {
         let single = dir.join(SINGLE);
         if single.exists() {
-            return Ok(Self { files: vec![Shard::open(single)?], index: None });
+            return Ok(Self { files: vec![Shard::open(&single)?], index: None });
         }
         let path = dir.join(INDEX);
         if !path.exists() {
@@ -106,7 +106,7 @@ impl Shards {
             });
             index.insert(tensor.clone(), place);
         }
-        let files = names.iter().map(|name| Shard::open(dir.join(name))).collect::<Result<_>>()?;
+        let files = names.iter().map(|name| Shard::open(&dir.join(name))).collect::<Result<_>>()?;
         Ok(Self { files, index: Some(index) })
     }
 
@@ -142,8 +142,8 @@ impl Shards {
 }
 
 impl Shard {
-    fn open(path: PathBuf) -> Result<Self> {
-        let file = map(&path)?;
+    fn open(path: &Path) -> Result<Self> {
+        let file = map(path)?;
         let broken = |e: safetensors::SafeTensorError| {
             Error::data(format!("not a whole safetensors file: {e}"))
                 .context(format!("read `{}`", path.display()))
@@ -151,7 +151,7 @@ impl Shard {
         };
         let (header, metadata) = SafeTensors::read_metadata(&file).map_err(broken)?;
         let tensors = metadata.tensors().into_iter().map(|(k, v)| (k, v.clone())).collect();
-        let shard = Self { data: header + 8, file: Arc::new(file), tensors, path: path.clone() };
+        let shard = Self { data: header + 8, file: Arc::new(file), tensors, path: path.to_path_buf() };
         // `read_metadata` checks the header against the file; the ends are checked again here because
         // every later slice relies on them.
         let size = shard.file.len() - shard.data;
