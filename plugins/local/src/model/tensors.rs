@@ -151,7 +151,8 @@ impl Shard {
         };
         let (header, metadata) = SafeTensors::read_metadata(&file).map_err(broken)?;
         let tensors = metadata.tensors().into_iter().map(|(k, v)| (k, v.clone())).collect();
-        let shard = Self { data: header + 8, file: Arc::new(file), tensors, path: path.to_path_buf() };
+        let shard =
+            Self { data: header + 8, file: Arc::new(file), tensors, path: path.to_path_buf() };
         // `read_metadata` checks the header against the file; the ends are checked again here because
         // every later slice relies on them.
         let size = shard.file.len() - shard.data;
