@@ -89,3 +89,17 @@ fn no_runs_and_unknown_runs_say_what_to_do() {
     let shown = sandbox.show(&["status", "nine"]);
     assert!(shown.starts_with("exit 2\n") && shown.contains("hint:"), "{shown}");
 }
+
+#[test]
+fn a_run_of_all_weights_gives_a_model_that_answers() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+    tiny_run::write(&sandbox, 6, "training: {mode: full, batch_size: 3}\n");
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 0\n") && shown.contains("model ./out/"), "{shown}");
+    let shown = show(&sandbox, &["download", "latest", "--dest", "mine"]);
+    assert!(shown.starts_with("exit 0\n") && shown.contains("model.safetensors"), "{shown}");
+    let say = ["sample", "latest", "--prompt", "say number 3", "--max-tokens", "6"];
+    let mut by_path = say;
+    by_path[1] = "./mine";
+    assert_eq!(json(&sandbox, &by_path)["tokens"], json(&sandbox, &say)["tokens"]);
+}

@@ -118,7 +118,7 @@ fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
         return Err(Error::new(Kind::Interrupted, "interrupted before the run began"));
     }
     let folder = RunFolder::create(&output)?;
-    let lock = Lock::take(&folder.lock(), folder.id())?;
+    let _lock = Lock::take(&folder.lock(), folder.id())?;
     let loaded = &job.tools.loaded;
     let base_dir = std::path::absolute(&loaded.base_dir)
         .map_err(|e| Error::io("read", &loaded.base_dir, &e))?;
@@ -141,12 +141,12 @@ fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
         ..RunRecord::default()
     };
     record.write(&folder.record())?;
-    go(&job, folder, record, 0, &lock, args, ui, stop)
+    go(&job, folder, record, 0, args, ui, stop)
 }
 
 fn resume(args: &TrainArgs, typed: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     let folder = RunFolder::find(&args.output.dir(None), typed)?;
-    let lock = Lock::take(&folder.lock(), folder.id())?;
+    let _lock = Lock::take(&folder.lock(), folder.id())?;
     let mut record = RunRecord::read(&folder.record())?;
     if record.status == Status::Completed {
         ui.info(format_args!("run {} is complete", folder.id()));
@@ -177,26 +177,37 @@ fn resume(args: &TrainArgs, typed: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     if args.dry_run {
         return Ok(());
     }
-    go(&job, folder, record, computed, &lock, args, ui, stop)
+    go(&job, folder, record, computed, args, ui, stop)
 }
 
-/// Trains, then exports and compares. Whatever happens, the record says so in the end.
-#[allow(clippy::too_many_arguments)]
+/// Trains, then exports and compares. Whatever happens, the record says so in the end. The caller
+/// holds the run's lock.
 fn go(
     job: &Job,
     folder: RunFolder,
     mut record: RunRecord,
     computed: u64,
-    _lock: &Lock,
     args: &TrainArgs,
     ui: &Ui,
     stop: &Stop,
 ) -> Result<()> {
     let config = &job.tools.loaded.config;
-    let trainer = job.tools.trainer(Some(job.tools.store(&folder)?))?;
     let progress = Progress::new(ui, job.plan.steps(), args.format.format);
     let adapter = adapter_spec(config);
-    let start = rewind(&mut record, trainer.as_ref(), adapter.clone(), &progress)?;
+    let opened = job.tools.store(&folder).and_then(|store| {
+        let trainer = job.tools.trainer(Some(store))?;
+        let start = rewind(&mut record, trainer.as_ref(), adapter.clone(), &progress)?;
+        Ok((trainer, start))
+    });
+    let (trainer, start) = match opened {
+        Ok(opened) => opened,
+        Err(e) => {
+            record.status = Status::Failed;
+            record.error = Some(failure(&e));
+            record.write(&folder.record())?;
+            return Err(e);
+        }
+    };
     ui.info(format_args!("run {}", ui.paint_err(super::Style::Bold, folder.id())));
     if let Some(checkpoint) = &start.checkpoint {
         ui.info(format_args!("going on from checkpoint {checkpoint}, step {}", start.step));

@@ -14,46 +14,61 @@ use tinsmith_plugin_api::{
 /// Requests that a sampler is given at once.
 const IN_FLIGHT: usize = 8;
 
-/// Answers each conversation, greedily. Fewer answers come back when the user asks to stop.
-///
-/// # Errors
-/// Whatever renderer or sampler answer.
-pub fn answer_all(
-    sampler: &dyn Sampler,
-    renderer: &dyn RendererHandle,
-    services: &Services,
-    prompts: &[&Value],
-    max_tokens: u32,
-    (stop, watch): (&Stop, &dyn Watch),
-) -> Result<Vec<String>> {
-    let end = renderer.stop()?;
-    let mut answers = Vec::new();
-    let mut queue: VecDeque<Ticket<Samples>> = VecDeque::new();
-    let mut rest = prompts.iter();
-    loop {
-        while queue.len() < IN_FLIGHT
-            && !stop.asked()
-            && let Some(messages) = rest.next()
-        {
-            let request = SampleRequest {
-                prompt: renderer.generation_prompt(messages)?,
-                max_tokens: Some(max_tokens),
-                temperature: 0.0,
-                stop_tokens: (!end.tokens.is_empty()).then(|| end.tokens.clone()),
-                stop_strings: end.strings.clone(),
-                ..SampleRequest::default()
-            };
-            let (done, ticket) = ticket();
-            sampler.sample(request, done);
-            queue.push_back(ticket);
+/// How prompts are answered.
+pub struct Answering<'a> {
+    /// Turns prompts into tokens and answers into text.
+    pub renderer: &'a dyn RendererHandle,
+    /// Decodes tokens.
+    pub services: &'a Services,
+    /// Longest answer, in tokens.
+    pub max_tokens: u32,
+    /// Whether the user asked to stop.
+    pub stop: &'a Stop,
+    /// Told why an answer takes long.
+    pub watch: &'a dyn Watch,
+    /// Told how many answers are there.
+    pub answered: &'a dyn Fn(usize),
+}
+
+impl Answering<'_> {
+    /// Answers each conversation, greedily. Fewer answers come back when the user asks to stop.
+    ///
+    /// # Errors
+    /// Whatever renderer or sampler answer.
+    pub fn all(&self, sampler: &dyn Sampler, prompts: &[&Value]) -> Result<Vec<String>> {
+        let end = self.renderer.stop()?;
+        let mut answers = Vec::new();
+        let mut queue: VecDeque<Ticket<Samples>> = VecDeque::new();
+        let mut rest = prompts.iter();
+        loop {
+            if self.stop.asked() {
+                queue.iter().for_each(Ticket::cancel);
+                return Ok(answers);
+            }
+            while queue.len() < IN_FLIGHT
+                && let Some(messages) = rest.next()
+            {
+                let request = SampleRequest {
+                    prompt: self.renderer.generation_prompt(messages)?,
+                    max_tokens: Some(self.max_tokens),
+                    temperature: 0.0,
+                    stop_tokens: (!end.tokens.is_empty()).then(|| end.tokens.clone()),
+                    stop_strings: end.strings.clone(),
+                    ..SampleRequest::default()
+                };
+                let (done, ticket) = ticket();
+                sampler.sample(request, done);
+                queue.push_back(ticket);
+            }
+            let Some(ticket) = queue.pop_front() else { return Ok(answers) };
+            let samples = wait(&ticket, self.watch)?;
+            let sampled = samples
+                .sequences
+                .first()
+                .ok_or_else(|| Error::failed("the sampler answered without a sample"))?;
+            answers.push(text_of(self.renderer, self.services, &sampled.tokens)?);
+            (self.answered)(answers.len());
         }
-        let Some(ticket) = queue.pop_front() else { return Ok(answers) };
-        let samples = wait(&ticket, watch)?;
-        let sampled = samples
-            .sequences
-            .first()
-            .ok_or_else(|| Error::failed("the sampler answered without a sample"))?;
-        answers.push(text_of(renderer, services, &sampled.tokens)?);
     }
 }
 
@@ -72,6 +87,12 @@ pub fn text_of(
         return Ok(content.trim().to_owned());
     }
     Ok(services.decode(tokens)?.trim().to_owned())
+}
+
+impl std::fmt::Debug for Answering<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answering").field("max_tokens", &self.max_tokens).finish_non_exhaustive()
+    }
 }
 
 /// What is measured on answers.

@@ -15,7 +15,7 @@ mod tools;
 mod wait;
 mod watch;
 
-pub use answers::{Score, Scorer, answer_all, text_of};
+pub use answers::{Answering, Score, Scorer, text_of};
 pub use evaluate::held_out_nll;
 pub use loss_path::{LossPath, cross_entropy, weighted};
 pub use recorder::{Recorder, StepDone, failure};

@@ -1,4 +1,4 @@
-//! What is sampled from: a run's checkpoint, or the folder of an adapter.
+//! What is sampled from: a run's checkpoint, the folder of an adapter, or that of a model.
 
 use crate::{
     Error, Result,
@@ -29,8 +29,14 @@ impl Source {
     pub fn open(args: &SampleArgs, ui: &Ui, stop: &Stop) -> Result<Self> {
         let path = Path::new(&args.source);
         let config = path.join("adapter_config.json");
-        if config.is_file() {
-            let loaded = of_adapter(path, &config, args)?;
+        let loaded = if config.is_file() {
+            Some(of_adapter(path, &config, args)?)
+        } else if path.join("config.json").is_file() {
+            Some(of_model(path, args)?)
+        } else {
+            None
+        };
+        if let Some(loaded) = loaded {
             let tools = Tools::new(loaded, tool_options(ui, stop))?;
             let trainer = tools.trainer(None)?;
             let absolute = path.canonicalize().map_err(|e| Error::io("read", path, &e))?;
@@ -50,6 +56,13 @@ impl Source {
         let base = args.base.then(|| trainer.sampler(&record.base_model).map_err(Error::from));
         Ok(Self { base: base.transpose()?, tuned, tools })
     }
+}
+
+/// A config for a whole model that no run record describes.
+fn of_model(folder: &Path, args: &SampleArgs) -> Result<Loaded> {
+    let base = folder.canonicalize().map_err(|e| Error::io("read", folder, &e))?;
+    let written = json!({"model": {"base_model": base}, "datasets": [{"path": "-"}]});
+    load_recorded(&written, &folder.join("config.json"), folder, &args.set.set)
 }
 
 /// A config for an adapter that no run record describes: its base model, everything else default.

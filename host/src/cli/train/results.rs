@@ -6,7 +6,7 @@ use crate::{
     cli::{Style, Ui, args::Format, tooling::printable},
     data::HeldOut,
     runs::{AdapterFacts, Evaluation, RunFolder, RunRecord, Staging},
-    training::{Recorder, Score, Stop, Watch, answer_all},
+    training::{Answering, Recorder, Score, Stop, Watch},
 };
 use serde_json::{Value, json};
 use tinsmith_plugin_api::{Export, TrainerHandle};
@@ -28,8 +28,9 @@ pub fn finish(
     let mut staging = Staging::new(&dest)?;
     trainer.export(&last.uri, what, &mut staging)?;
     let files = staging.commit()?;
+    let absolute = std::path::absolute(&dest).unwrap_or(dest);
     recorder.record.adapter =
-        Some(AdapterFacts { path: dest.to_string_lossy().into_owned(), files });
+        Some(AdapterFacts { path: absolute.to_string_lossy().into_owned(), files });
     recorder.write()?;
     let eval = &job.tools.loaded.config.eval;
     if !stop.asked() && (eval.samples > 0 || eval.checks.is_some()) {
@@ -73,12 +74,21 @@ fn compare(
     let prompts: Vec<&Value> = held_out.iter().map(|h| &h.messages).collect();
     let references: Vec<&str> = held_out.iter().map(|h| h.reference.as_str()).collect();
     let mut answers = Vec::new();
-    for source in [job.base.as_str(), tuned] {
-        let sampler = trainer.sampler(source)?;
-        let (renderer, services) = (job.tools.renderer.as_ref(), &job.tools.services);
-        let max = eval.max_tokens;
-        let context = (stop, watch);
-        answers.push(answer_all(sampler.as_ref(), renderer, services, &prompts, max, context)?);
+    for (name, source) in [("base", job.base.as_str()), ("tuned", tuned)] {
+        let template = "{wide_bar} {pos}/{len} held-out prompts  {msg}";
+        let bar = ui.progress(prompts.len() as u64, template);
+        bar.set_message(name);
+        let answering = Answering {
+            renderer: job.tools.renderer.as_ref(),
+            services: &job.tools.services,
+            max_tokens: eval.max_tokens,
+            stop,
+            watch,
+            answered: &|n| bar.set_position(n as u64),
+        };
+        let sampled = answering.all(trainer.sampler(source)?.as_ref(), &prompts);
+        bar.finish_and_clear();
+        answers.push(sampled?);
         if stop.asked() {
             return Ok(());
         }
@@ -133,8 +143,10 @@ pub fn where_it_lies(
         }));
     }
     ui.info(format_args!("\n{} {}", dim(ui, "run record"), folder.record().display()));
-    if let Some(adapter) = &record.adapter {
-        ui.info(format_args!("{} {}", dim(ui, "adapter"), adapter.path));
+    if record.adapter.is_some() {
+        let full = record.config["training"]["mode"] == "full";
+        let name = if full { "model" } else { "adapter" };
+        ui.info(format_args!("{} {}", dim(ui, name), folder.adapter().display()));
     }
     let id = &record.id;
     ui.info(format_args!("\nnext:"));
