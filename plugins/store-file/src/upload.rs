@@ -32,7 +32,7 @@ impl FileUpload {
     pub(crate) fn begin(root: &Root, key: &str, path: PathBuf) -> Result<Self> {
         let explain = |e: io::Error| match e.kind() {
             // A folder that cannot be made is not an absent key.
-            io::ErrorKind::NotFound => Error::from(e).with_kind(tinsmith_plugin_api::ErrorKind::IO),
+            io::ErrorKind::NotFound => root.explain("write", key, &io::Error::other(e)),
             _ => root.explain("write", key, &e),
         };
         let (folder, file) = temporary_beside(root, &path).map_err(explain)?;
@@ -75,6 +75,11 @@ impl FileUpload {
     fn explain(&self, e: &io::Error) -> Error {
         self.root.explain("write", &self.key, e)
     }
+
+    /// The same in the shape that [`Write`] wants.
+    fn in_write(&self, e: &io::Error) -> io::Error {
+        io::Error::new(e.kind(), self.explain(e))
+    }
 }
 
 impl Write for FileUpload {
@@ -83,16 +88,14 @@ impl Write for FileUpload {
         let Some((writer, _)) = &mut self.file else {
             return Err(io::Error::other("the upload was finished before"));
         };
-        let result = writer.write(bytes);
-        let written = result
-            .map_err(|e| io::Error::new(e.kind(), self.root.explain("write", &self.key, &e)))?;
+        let written = writer.write(bytes).map_err(|e| self.in_write(&e))?;
         self.written += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.file {
-            Some((writer, _)) => writer.flush(),
+            Some((writer, _)) => writer.flush().map_err(|e| self.in_write(&e)),
             None => Ok(()),
         }
     }

@@ -126,6 +126,10 @@ fn a_folder_that_cannot_be_written_is_one_clear_line() {
         "{text}"
     );
     assert!(e.hint().unwrap().contains("--output"));
+    // `/proc` says that the folder does not exist, which must not read as an absent key.
+    let e = open(Path::new("/proc/tinsmith")).put("a/b", b"x").unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::IO);
+    assert!(e.to_string().starts_with("cannot write `a/b`: "), "{e}");
 }
 
 #[cfg(unix)]

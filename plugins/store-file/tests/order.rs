@@ -9,7 +9,7 @@ use tinsmith_plugin_api::testing::{self, MemoryServices};
 use tinsmith_store_file::FileStorage;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// Whatever keys could be written, `list` gives those with the prefix, in the order of bytes.
     #[test]
