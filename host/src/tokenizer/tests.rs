@@ -213,8 +213,13 @@ fn byte_fallback_vocabularies_come_back_byte_for_byte() {
     for token in ["\u{2581}", "a", "b", "ab", "\u{2581}ab"] {
         vocab.insert(token.into(), vocab.len().into());
     }
+    // Gemma adds its runs of spaces as tokens of their own.
+    vocab.insert("\u{2581}\u{2581}".into(), vocab.len().into());
+    let spaces = serde_json::json!({"id": vocab.len() - 1, "content": "\u{2581}\u{2581}",
+        "special": false, "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false});
     let json = serde_json::json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [spaces],
         "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"},
         "pre_tokenizer": null, "post_processor": null,
         "decoder": {"type": "Sequence", "decoders": [
@@ -232,6 +237,8 @@ fn byte_fallback_vocabularies_come_back_byte_for_byte() {
         assert_eq!(tokenizer.decode(&ids).unwrap(), text);
     }
     assert_eq!(tokenizer.encode(" ab", Special::Literal).unwrap().len(), 1);
+    let spaces = tokenizer.token_id("\u{2581}\u{2581}").unwrap();
+    assert_eq!(tokenizer.decode(&[spaces]).unwrap(), "  ");
 }
 
 #[test]

@@ -44,7 +44,11 @@ impl Vocabulary {
         let mut this = Self { bytes: Vec::new(), starts: vec![0], holes: Vec::new() };
         for (id, text) in texts.iter().enumerate() {
             match (added.get(&(id as u32)), text) {
-                (Some(token), _) => this.bytes.extend_from_slice(token.content.as_bytes()),
+                // Added tokens are text, but sentencepiece's own runs of spaces may be among them.
+                (Some(token), _) if token.special || spelling == Spelling::ByteLevel => {
+                    this.bytes.extend_from_slice(token.content.as_bytes());
+                }
+                (Some(token), _) => spelling.spell(&token.content, &mut this.bytes),
                 (None, Some(text)) => spelling.spell(text, &mut this.bytes),
                 (None, None) => this.holes.push(id as i32),
             }
