@@ -29,7 +29,7 @@ use tinsmith_plugin_api::FileSink;
 /// Decides corpus and initial weights.
 const SEED: u64 = 20_261_124;
 /// Optimizer steps.
-const STEPS: u64 = 2_000;
+const STEPS: u64 = 3_000;
 
 fn main() -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/quickstart");

@@ -79,14 +79,19 @@ impl Passage {
         };
         let what = fill(&choose(frame.whats, rng), |slot| slot_value(slot, None, rng));
         let (article, what) = split_article(&what);
+        // Half of the time from the frame's own list, else from anything at all.
+        let what =
+            if rng.percent(50) { Value::new(article, what) } else { words::what(article, rng) };
+        let why =
+            if rng.percent(45) { Value::new("", choose(frame.whys, rng)) } else { words::why(rng) };
         let facts = Facts {
             values: [
                 words::who(rng),
-                Value::new(article, what),
+                what,
                 words::when(rng),
                 words::place(rng),
                 words::cost(rng),
-                Value::new("", choose(frame.whys, rng)),
+                why,
             ],
         };
         Self::render(frame, facts, true, rng)

@@ -181,3 +181,45 @@ pub fn cost(rng: &mut Rng) -> Value {
     };
     Value::new("", text)
 }
+
+const QUALITY: &str = "blue|red|green|black|brown|white|yellow|old|new|small|big|long|wooden|broken|heavy|soft|second|last|first|spare|warm|empty|round|silver|paper|front|summer|winter|garden|kitchen|school|village|music|spring|stone|evening|family|little|open|quiet|final|annual|secret|best";
+const NOUN: &str = "lamp|cup|fence|spoon|box|plate|poster|map|rope|brush|basket|rug|pillow|radio|candle|mirror|shelf|drawer|blanket|bucket|spade|rake|helmet|ball|racket|trophy|flag|tractor|trailer|engine|battery|cable|keyboard|screen|pen|diary|magazine|contract|licence|survey|workshop|seminar|hike|ride|swim|tasting|ceremony|visit|rehearsal|inspection|sermon|debate|vote|audition|recital|delivery|harvest|hen|goat|lamb|pony|goose|kitten|beehive|pond|orchard|attic|cellar|balcony|porch|chimney|gutter|ceiling|cupboard|fridge|freezer|kettle|toaster|pan|recipe|soup|stew|salad|pie|cheese|honey|jam|bread|flour|sugar|coffee|tea|juice|medicine|bandage|crutch|wheelchair|x-ray|prescription|necklace|locket|brooch|earring|waistcoat|blouse|skirt|sock|slipper|trainer|sandal|puppet|doll|puzzle|kite|scooter|sledge|drum|flute|trumpet|cello|harp|song|poem|novel|painting|statue|photo|film|exhibition|lecture";
+const VERB: &str = "move|open|count|collect|wash|sell|paint|carry|mend|check|buy|order|hide|wrap|bring|find|fetch|sort|build|clean|photograph|weigh|polish|return|store|tune|unload|measure|deliver|prepare|replace|copy";
+const SUBJECT: &str = "the cat|the baby|my sister|my boss|the dog|a bird|the wind|the rain|the bank|the school|our guest|the driver|the lock|the key|the roof|the floor|my car|my tooth|my father|the engine|a wire|the ice|the paint|the boss|the whole team|half of us|nobody|somebody|everyone|the river|the moon|a mouse|the wood|the council|the queue|the last bus|the first one|the office|the kitchen|her husband|his wife|the twins|they|she|he|we|I|it";
+const DID: &str = "fell asleep|ran away|was too loud|came too late|is on holiday|got stuck|got wet|smelled odd|broke a leg|had to leave|forgot the way|missed the boat|lost the list|was too slow|cannot swim|is afraid of heights|wants more room|needs a rest|has a fever|has moved to the coast|got married|won a prize|found a better one|ate all the cake|caught a cold|was very hungry|turned it down|made a mistake|said so|would not wait|did not answer|is running low|is only half full|is not safe|was sold twice|went missing|fell off|caught fire|was left open|has never done it before|looked at the wrong page|told the wrong story";
+
+/// A thing, with or without a quality; one in four has a name that nobody knows.
+fn thing(rng: &mut Rng) -> String {
+    let noun =
+        if rng.percent(25) { rare_name(rng).to_lowercase() } else { rng.word(NOUN).to_owned() };
+    match rng.below(10) {
+        0..=4 => format!("{} {noun}", rng.word(QUALITY)),
+        5 => format!("{noun} {} {}", rng.word("of|for|from|with"), rare_name(rng)),
+        6 => format!("{} {noun}", rare_name(rng)),
+        _ => noun,
+    }
+}
+
+/// What a matter is about, drawn from so many words that it has to be read, not remembered. An
+/// action where `like` is one (it has no article), else a thing.
+pub fn what(like: &str, rng: &mut Rng) -> Value {
+    let thing = thing(rng);
+    if like.is_empty() {
+        return Value::new("", format!("{} the {thing}", rng.word(VERB)));
+    }
+    Value::new(like, thing)
+}
+
+/// A reason, drawn from many.
+pub fn why(rng: &mut Rng) -> Value {
+    let subject = if rng.percent(30) { first(rng) } else { rng.word(SUBJECT).to_owned() };
+    let did = rng.word(DID);
+    Value::new(
+        "",
+        match rng.below(4) {
+            0 => format!("{subject} {did} {}", rng.word("again|last week|in the night|as always|at the last minute|this time|on the way home")),
+            1 => format!("{} {} the {} {}", subject, rng.word("broke|lost|sold|took|dropped|needs|wants|hates|forgot|moved|painted|burnt"), rng.word(QUALITY), rng.word(NOUN)),
+            _ => format!("{subject} {did}"),
+        },
+    )
+}
