@@ -2,7 +2,7 @@
 
 SmolLM2-135M's shape with random weights, LoRA of rank 16 on all seven linear layers of each block, 4 sequences of 256
 tokens, forward and backward, f32, the same number of threads. The programs take turns, each round a fresh process, so
-that a busy machine slows both; the table gives medians. Peak memory is the process's own high-water mark.
+that a busy machine slows both; the table gives medians. CPU seconds are those of all threads, for a step. Peak memory is the process's own high-water mark.
 
     local_vs_peft.py STEP_BINARY [--rounds N] [--threads N] [--steps N] [--dtype f32|bf16]
 """
@@ -35,14 +35,17 @@ def torch_side(threads, steps, dtype):
     model.train()
     ids = torch.randint(0, config.vocab_size, (4, 256))
     seconds = []
-    for _ in range(steps + 1):
+    for step in range(steps + 1):
+        if step == 1:
+            cpu = time.process_time()
         start = time.perf_counter()
         model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
         seconds.append(time.perf_counter() - start)
         model.zero_grad(set_to_none=False)
+    cpu = (time.process_time() - cpu) / steps
     step = statistics.median(seconds[1:])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps(dict(engine="torch+peft", version=torch.__version__, tokens_per_s=1024 / step, step_s=step,
+    print(json.dumps(dict(engine="torch+peft", version=torch.__version__, tokens_per_s=1024 / step, step_s=step, cpu_s=cpu,
                           peak_rss_mb=peak)))
 
 
@@ -77,13 +80,15 @@ def main():
     median = lambda name, key: statistics.median(r[key] for r in rounds[name])
     print(f"{cpu()}, {args.threads} threads, load {os.getloadavg()[0]:.1f}, {args.dtype}, torch "
           f"{rounds['PyTorch + PEFT'][0]['version']}; medians of {args.rounds} rounds of {args.steps} steps")
-    print(f"{'':16}{'tokens/s':>10}{'s a step':>10}{'peak MB':>10}")
+    print(f"{'':16}{'tokens/s':>10}{'s a step':>10}{'CPU s':>10}{'peak MB':>10}")
     for name in sides:
         print(f"{name:16}{median(name, 'tokens_per_s'):10.0f}{median(name, 'step_s'):10.2f}"
+              f"{median(name, 'cpu_s'):10.2f}"
               f"{median(name, 'peak_rss_mb'):10.0f}")
     speed = median("tinsmith", "tokens_per_s") / median("PyTorch + PEFT", "tokens_per_s")
     memory = median("tinsmith", "peak_rss_mb") / median("PyTorch + PEFT", "peak_rss_mb")
-    print(f"tinsmith has {speed:.2f} times the speed and {memory:.2f} times the peak memory")
+    cpu_time = median("tinsmith", "cpu_s") / median("PyTorch + PEFT", "cpu_s")
+    print(f"tinsmith has {speed:.2f} times the speed, {cpu_time:.2f} times the CPU time and {memory:.2f} times the peak memory")
 
 
 main()

@@ -164,7 +164,7 @@ fn thread_counts_do_not_change_a_bit() {
     ] {
         let model = open(&config, dtype);
         for (layout, params) in [lora(&model), full(&model)] {
-            let batch = batch(model.config(), &[200, 333, 64, 1, 512, 90], 8);
+            let batch = batch(model.config(), &[150, 70, 1, 200], 8);
             let weights = masked(batch.len(), 2);
             let run = |threads: usize, loss: &dyn TokenLoss| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -184,4 +184,35 @@ fn thread_counts_do_not_change_a_bit() {
             }
         }
     }
+}
+
+#[test]
+fn a_fresh_adapter_changes_nothing() {
+    // B starts at zero: the adapted model is the base model, and so is full mode before a step.
+    for config in [llama(), qwen3()] {
+        let model = open(&config, Dtype::BF16);
+        let batch = batch(model.config(), &[40, 9], 3);
+        let base = Layout::base(model.config());
+        assert!(base.is_empty());
+        let expected = model.forward(&base, &[], &batch).unwrap();
+        let (adapted, _) = lora(&model);
+        for layout in [adapted, Layout::full(model.config())] {
+            let params = model.initial_params(&layout, 42);
+            assert_ne!(params, model.initial_params(&Layout::base(model.config()), 42));
+            let got = model.forward(&layout, &params, &batch).unwrap();
+            assert_close(&got, &expected, "logprobs");
+        }
+    }
+}
+
+#[test]
+fn parameters_of_another_layout_are_rejected() {
+    let model = open(&llama(), Dtype::F32);
+    let (layout, params) = lora(&model);
+    let batch = batch(model.config(), &[4], 3);
+    let error = model.forward(&layout, &params[1..], &batch).unwrap_err();
+    assert_eq!(error.kind(), tinsmith_plugin_api::ErrorKind::REJECTED);
+    let loss = Weighted(vec![1.0; 4]);
+    let error = model.forward_backward(&layout, &params, &mut [0.0], &batch, &loss).unwrap_err();
+    assert_eq!(error.kind(), tinsmith_plugin_api::ErrorKind::REJECTED);
 }

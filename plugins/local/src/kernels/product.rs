@@ -164,7 +164,7 @@ fn grid(m: usize, n: usize, work: usize) -> [usize; 2] {
         let longer = if m / parts[0] > n / parts[1] { 0 } else { 1 };
         parts[longer] *= 2;
     }
-    // Multiples of 16 fill the registers of a GEMM kernel.
+    // Whole widths of the GEMM's inner kernel: 96 columns with AVX-512.
     [m.div_ceil(parts[0]).next_multiple_of(16), n.div_ceil(parts[1]).next_multiple_of(96)]
 }
 

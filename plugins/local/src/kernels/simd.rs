@@ -1,6 +1,6 @@
 //! Plain loops, compiled for the vector units of the CPU at hand.
 //!
-//! [`vectorised!`](crate::kernels::simd::vectorised) wraps a function so that its body is compiled
+//! `vectorised!` wraps a function so that its body is compiled
 //! for AVX-512, AVX2 or NEON as well, and `pulp` picks one at run time. Everything the body calls must
 //! be inlined into it (`#[inline(always)]`), or it is compiled without those instructions and a fused
 //! multiply-add becomes a call of a library. Sums run over a fixed number of lanes, so that their
