@@ -138,15 +138,37 @@ fn two_processes_do_not_train_one_run() {
     assert!(status.contains("killed") && status.contains("train --resume"), "{status}");
 }
 
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill").args([name, &pid]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let sandbox = sandbox(4, "training: {batch_size: 1, epochs: 5000}\n");
+    let command = sandbox.command(&[]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" train -q run.yaml"]).arg(command.get_program());
+    shell.current_dir(sandbox.path()).env_clear();
+    shell.envs(command.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    let mut child = shell.spawn().unwrap();
+    under_way(&sandbox, &mut child);
+    signal(&child, "-HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it stopped");
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_a_checkpoint_and_exits_130() {
     let sandbox = sandbox(4, "training: {batch_size: 1, epochs: 5000}\n");
     let mut child = sandbox.command(&["train", "run.yaml", "-q"]).spawn().unwrap();
     under_way(&sandbox, &mut child);
-    let pid = child.id().to_string();
-    let sent = std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
-    assert!(sent.success());
+    signal(&child, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let record = record(&sandbox);
     assert_eq!(record["status"], "interrupted");

@@ -66,3 +66,62 @@ pub fn check_honoured(loaded: &Loaded, can: &Capabilities, fresh: bool) -> Resul
     }
     Ok(notes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+    use std::fs;
+    use tinsmith_plugin_api::ModelInfo;
+
+    fn loaded(more: &str) -> (tempfile::TempDir, Loaded) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.yaml");
+        let text = format!("model: {{base_model: org/m}}\ndatasets: [{{path: d.jsonl}}]\n{more}");
+        fs::write(&path, text).unwrap();
+        let loaded = load(&path, &[]).unwrap();
+        (dir, loaded)
+    }
+
+    /// As a server without alpha, decay and clipping.
+    fn can() -> Capabilities {
+        let keys = |keys: &[&str]| keys.iter().map(|k| (*k).to_owned()).collect();
+        Capabilities {
+            lora_keys: keys(&["rank", "seed", "train_attn", "train_mlp", "train_unembed"]),
+            adam_keys: keys(&["learning_rate", "beta1", "beta2", "eps"]),
+            ..Capabilities::default()
+        }
+    }
+
+    #[test]
+    fn a_default_that_is_not_sent_is_said_and_a_setting_is_refused() {
+        let (_dir, plain) = loaded("");
+        let notes = check_honoured(&plain, &can(), true).unwrap();
+        assert_eq!(
+            notes,
+            ["not sent to trainer `local`: `lora.alpha`, `optimizer.weight_decay`, \
+              `optimizer.grad_clip_norm`"]
+        );
+        let (_dir, set) = loaded("lora: {alpha: 16}\n");
+        let e = check_honoured(&set, &can(), true).unwrap_err();
+        assert!(e.to_string().contains("run.yaml:3:"), "{e}");
+        assert_eq!(e.field.as_deref(), Some("lora.alpha"));
+        assert!(check_honoured(&set, &can(), false).is_ok(), "a run that goes on passed it before");
+    }
+
+    #[test]
+    fn unknown_models_full_training_and_prices_are_refused() {
+        let (_dir, plain) = loaded("");
+        let model = ModelInfo { name: "org/other".into(), max_context_length: None };
+        let e = check_honoured(&plain, &Capabilities { models: vec![model], ..can() }, true);
+        assert_eq!(e.unwrap_err().hint.unwrap(), "it has `org/other`");
+        for (more, key) in [
+            ("training: {mode: full}\n", "training.mode"),
+            ("limits: {max_usd: 1.0}\n", "limits.max_usd"),
+        ] {
+            let (_dir, set) = loaded(more);
+            let e = check_honoured(&set, &can(), true).unwrap_err();
+            assert_eq!(e.field.as_deref(), Some(key));
+        }
+    }
+}
