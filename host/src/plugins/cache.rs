@@ -18,6 +18,31 @@ pub(super) struct Library {
     pub bytes: Vec<u8>,
     /// sha256 of the bytes, in hex.
     pub sha256: String,
+    /// What the system said of the file before it was read.
+    pub facts: fs::Metadata,
+}
+
+/// sha256, in hex.
+pub(super) fn hex_sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The folder of private copies, made if there is none yet.
+pub(super) fn folder(places: &Places) -> Result<&Path> {
+    let folder = dirs::required(&places.cache, env::XDG_CACHE_HOME)?;
+    private_folder(folder)?;
+    Ok(folder)
+}
+
+/// Whether a copy is there and whole. The folder is private, so that only an interrupted write or a
+/// damaged disk could have changed it; writes are whole or absent.
+pub(super) fn is_whole(copy: &Path, bytes: u64) -> bool {
+    fs::symlink_metadata(copy).is_ok_and(|facts| facts.is_file() && facts.len() == bytes)
+}
+
+/// The path of the private copy of a library.
+pub(super) fn copy_of(folder: &Path, sha256: &str) -> PathBuf {
+    folder.join(format!("{sha256}{}", std::env::consts::DLL_SUFFIX))
 }
 
 impl Library {
@@ -34,26 +59,17 @@ impl Library {
         }
         let mut bytes = Vec::with_capacity(facts.len() as usize + 1);
         file.read_to_end(&mut bytes).map_err(io)?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { bytes, sha256 })
+        let sha256 = hex_sha256(&bytes);
+        Ok(Self { bytes, sha256, facts })
     }
 
     /// The path of a private copy, made if there is none yet.
-    pub(super) fn private_copy(&self, places: &Places) -> Result<PathBuf> {
-        let folder = dirs::required(&places.cache, env::XDG_CACHE_HOME)?;
-        private_folder(folder)?;
-        let path = folder.join(format!("{}{}", self.sha256, std::env::consts::DLL_SUFFIX));
-        if !self.is_at(&path) {
+    pub(super) fn private_copy(&self, folder: &Path) -> Result<PathBuf> {
+        let path = copy_of(folder, &self.sha256);
+        if !is_whole(&path, self.bytes.len() as u64) {
             self.write(folder, &path).map_err(|e| Error::io("write", &path, &e))?;
         }
         Ok(path)
-    }
-
-    /// Whether the copy is there and whole. The folder is private, so that only an interrupted
-    /// write or a damaged disk could have changed it; writes are whole or absent.
-    fn is_at(&self, path: &Path) -> bool {
-        let facts = fs::symlink_metadata(path);
-        facts.is_ok_and(|facts| facts.is_file() && facts.len() == self.bytes.len() as u64)
     }
 
     fn write(&self, folder: &Path, path: &Path) -> std::io::Result<()> {

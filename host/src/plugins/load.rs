@@ -1,6 +1,13 @@
 //! From a path to an admitted plugin: every check in order.
 
-use super::{Places, cache::Library, dirs, elf, loader, trust, trust::Trusted};
+use super::{
+    Places,
+    cache::{self, Library},
+    dirs, elf, loader,
+    seen::Seen,
+    trust,
+    trust::Trusted,
+};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -49,21 +56,43 @@ impl Request {
     fn steps(&self, places: &Places) -> Result<Loaded> {
         let path = real_path(&self.library)?;
         trust::check_owner(&path)?;
-        let library = Library::read(&path)?;
-        if self.sha256.as_ref().is_some_and(|pinned| *pinned != library.sha256) {
+        let folder = cache::folder(places)?;
+        let known = Seen::recall(folder, &path).filter(|seen| {
+            let symbol = self.symbol.as_ref().is_none_or(|symbol| *symbol == seen.symbol);
+            symbol && cache::is_whole(&cache::copy_of(folder, &seen.sha256), seen.bytes())
+        });
+        let (sha256, symbol, copy) = match known {
+            Some(seen) => {
+                self.require_trust(places, &path, &seen.sha256)?;
+                let copy = cache::copy_of(folder, &seen.sha256);
+                (seen.sha256, seen.symbol, copy)
+            }
+            None => {
+                let library = Library::read(&path)?;
+                self.require_trust(places, &path, &library.sha256)?;
+                let symbol = self.check_format(&library.bytes)?;
+                let copy = library.private_copy(folder)?;
+                Seen::note(folder, &path, &library.facts, &library.sha256, &symbol);
+                (library.sha256, symbol, copy)
+            }
+        };
+        let plugin = abi::admit(loader::open(&copy, &symbol)?)?;
+        super::manifest::check_id(plugin.id())?;
+        Ok(Loaded { plugin, sha256 })
+    }
+
+    /// Refuses a library that is not the one that was meant.
+    fn require_trust(&self, places: &Places, path: &Path, sha256: &str) -> Result<()> {
+        if self.sha256.as_ref().is_some_and(|pinned| *pinned != sha256) {
             return Err(Error::failed(
                 "the library is not the one that its `plugin.toml` describes",
             )
             .hint("install it again with `tinsmith plugins add --replace PATH`"));
         }
-        if self.consent == Consent::IfTrusted {
-            Trusted::read(places)?.require(&path, &library.sha256)?;
+        match self.consent {
+            Consent::ByHand => Ok(()),
+            Consent::IfTrusted => Trusted::read(places)?.require(path, sha256),
         }
-        let symbol = self.check_format(&library.bytes)?;
-        let handshake = loader::open(&library.private_copy(places)?, &symbol)?;
-        let plugin = abi::admit(handshake)?;
-        super::manifest::check_id(plugin.id())?;
-        Ok(Loaded { plugin, sha256: library.sha256 })
     }
 
     /// Looks at the file's structure and finds the plugin's symbol.

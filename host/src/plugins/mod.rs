@@ -24,6 +24,7 @@ mod manifest;
 mod nearest;
 mod registry;
 mod search;
+mod seen;
 mod trust;
 
 pub use dirs::Places;

@@ -77,7 +77,7 @@ pub(super) fn metrics_to_raw(metrics: Metrics) -> RVec<RawMetric> {
 }
 
 pub(super) fn metrics_from_raw(raw: RVec<RawMetric>) -> Metrics {
-    raw.into_iter().map(|metric| (metric.name.into_string(), metric.value)).collect()
+    raw.iter().map(|metric| (metric.name.as_str().to_owned(), metric.value)).collect()
 }
 
 impl Answer for Forward {

@@ -150,13 +150,15 @@ impl HostServices for Imported<ServicesObject> {
     }
 
     fn encode(&self, text: &str, special: Special) -> Result<Vec<i32>> {
-        from_raw(self.0.encode(text.into(), special == Special::Literal)).map(RVec::into_vec)
+        let raw = from_raw(self.0.encode(text.into(), special == Special::Literal))?;
+        // Copied in both linkages: `into_vec` takes longer to find out that it must.
+        Ok(raw.to_vec())
     }
 
     fn encode_offsets(&self, text: &str, special: Special) -> Result<Encoded> {
         let raw = from_raw(self.0.encode_offsets(text.into(), special == Special::Literal))?;
         let ranges = raw.starts.iter().copied().zip(raw.ends.iter().copied()).collect();
-        Ok((raw.tokens.into_vec(), ranges))
+        Ok((raw.tokens.to_vec(), ranges))
     }
 
     fn token_id(&self, token: &str) -> Option<i32> {
@@ -164,7 +166,7 @@ impl HostServices for Imported<ServicesObject> {
     }
 
     fn decode_bytes(&self, tokens: &[i32]) -> Result<Vec<u8>> {
-        from_raw(self.0.decode_bytes(tokens.into())).map(RVec::into_vec)
+        Ok(from_raw(self.0.decode_bytes(tokens.into()))?.to_vec())
     }
 
     fn tokenizer(&self) -> Result<TokenizerInfo> {

@@ -136,9 +136,14 @@ fn private_copies_are_private() {
     let cache = home.places().cache.unwrap();
     let mode = |path: &PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&cache), 0o700);
-    let copy = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    let is_copy = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "so");
+    let copy = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path());
+    let copy = copy.into_iter().find(is_copy).unwrap();
     assert_eq!(mode(&copy), 0o500);
-    // A copy that was cut short, as by a full disk, is made again.
+    // A copy that was lost or cut short, as by a full disk, is made again.
+    fs::remove_file(&copy).unwrap();
+    home.registry(&[library("focal_loss")]).unwrap();
+    assert!(fs::metadata(&copy).unwrap().len() > 1000);
     fs::remove_file(&copy).unwrap();
     fs::write(&copy, b"short").unwrap();
     home.registry(&[library("focal_loss")]).unwrap().loss("focal", &section(json!({}))).unwrap();
