@@ -109,7 +109,7 @@ impl Tokenizer {
     /// # Errors
     /// A data error for a text that the vocabulary cannot spell.
     pub fn encode(&self, text: &str, special: Special) -> tinsmith_plugin_api::Result<Vec<i32>> {
-        let encoding = self.encoder(text, special).encode_fast(text, false).map_err(unspellable)?;
+        let encoding = self.encoder(text, special).encode_fast(text, false).map_err(|e| unspellable(&e))?;
         Ok(encoding.get_ids().iter().map(|id| *id as i32).collect())
     }
 
@@ -123,7 +123,7 @@ impl Tokenizer {
         text: &str,
         special: Special,
     ) -> tinsmith_plugin_api::Result<Encoded> {
-        let encoding = self.encoder(text, special).encode(text, false).map_err(unspellable)?;
+        let encoding = self.encoder(text, special).encode(text, false).map_err(|e| unspellable(&e))?;
         let ids = encoding.get_ids().iter().map(|id| *id as i32).collect();
         let ranges = encoding.get_offsets().iter().map(|(a, b)| (*a as u32, *b as u32)).collect();
         Ok((ids, ranges))
@@ -200,7 +200,7 @@ fn broken(message: impl Into<String>) -> Error {
         .hint("the file must be a `tokenizer.json` of Hugging Face; download it again")
 }
 
-fn unspellable(e: tokenizers::Error) -> tinsmith_plugin_api::Error {
+fn unspellable(e: &tokenizers::Error) -> tinsmith_plugin_api::Error {
     tinsmith_plugin_api::Error::data(format!("the tokenizer cannot encode this text: {e}"))
 }
 

@@ -5,14 +5,14 @@ Everything outside this module is plain Rust. Inside it, each noun has one file 
 
 - a `Raw…` type or trait, the only thing that crosses: laid out by `abi_stable`, so that two builds
   can compare their idea of it, field by field, before the first call;
-- [`Exported`], which offers a plain trait object as a raw one (the plugin exports its renderer, the
+- `Exported`, which offers a plain trait object as a raw one (the plugin exports its renderer, the
   host exports its services);
-- [`Imported`], which uses a raw object as a plain one (the host imports the renderer, the plugin
+- `Imported`, which uses a raw object as a plain one (the host imports the renderer, the plugin
   imports the services).
 
 Rules of the house:
 
-1. **A panic never crosses.** Every raw method runs inside [`guard`], also those that the host
+1. **A panic never crosses.** Every raw method runs inside `guard`, also those that the host
    offers; a panic becomes an [`Error`](crate::Error) of kind `panic` with file and line.
 2. **JSON for control, slices for data.** A new option or event field is no ABI change; token arrays
    are never copied to text.
