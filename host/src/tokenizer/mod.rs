@@ -109,7 +109,8 @@ impl Tokenizer {
     /// # Errors
     /// A data error for a text that the vocabulary cannot spell.
     pub fn encode(&self, text: &str, special: Special) -> tinsmith_plugin_api::Result<Vec<i32>> {
-        let encoding = self.encoder(text, special).encode_fast(text, false).map_err(|e| unspellable(&e))?;
+        let encoding =
+            self.encoder(text, special).encode_fast(text, false).map_err(|e| unspellable(&e))?;
         Ok(encoding.get_ids().iter().map(|id| *id as i32).collect())
     }
 
@@ -123,7 +124,8 @@ impl Tokenizer {
         text: &str,
         special: Special,
     ) -> tinsmith_plugin_api::Result<Encoded> {
-        let encoding = self.encoder(text, special).encode(text, false).map_err(|e| unspellable(&e))?;
+        let encoding =
+            self.encoder(text, special).encode(text, false).map_err(|e| unspellable(&e))?;
         let ids = encoding.get_ids().iter().map(|id| *id as i32).collect();
         let ranges = encoding.get_offsets().iter().map(|(a, b)| (*a as u32, *b as u32)).collect();
         Ok((ids, ranges))
