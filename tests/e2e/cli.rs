@@ -148,7 +148,7 @@ fn closed_streams_do_not_change_the_exit_code() {
 #[test]
 fn a_full_disk_under_stdout_is_a_failure() {
     let sandbox = sandbox();
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = sandbox.command(&["config", "schema"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();

@@ -76,7 +76,7 @@ pub(super) fn metrics_to_raw(metrics: Metrics) -> RVec<RawMetric> {
     metrics.into_iter().map(|(name, value)| RawMetric { name: name.into(), value }).collect()
 }
 
-pub(super) fn metrics_from_raw(raw: RVec<RawMetric>) -> Metrics {
+pub(super) fn metrics_from_raw(raw: &[RawMetric]) -> Metrics {
     raw.iter().map(|metric| (metric.name.as_str().to_owned(), metric.value)).collect()
 }
 
@@ -88,7 +88,7 @@ impl Answer for Forward {
     }
 
     fn from_raw(raw: RawForward) -> Result<Self> {
-        Ok(Self { logprobs: raw.logprobs.into_vec(), metrics: metrics_from_raw(raw.metrics) })
+        Ok(Self { logprobs: raw.logprobs.into_vec(), metrics: metrics_from_raw(&raw.metrics) })
     }
 }
 
@@ -100,7 +100,7 @@ impl Answer for Metrics {
     }
 
     fn from_raw(raw: RVec<RawMetric>) -> Result<Self> {
-        Ok(metrics_from_raw(raw))
+        Ok(metrics_from_raw(&raw))
     }
 }
 

@@ -178,7 +178,7 @@ impl EvaluateLoss for Imported<Held> {
             groups: batch.groups.into(),
         };
         let value = from_raw(self.0.call.evaluate(raw, gradient.into()))?;
-        Ok(LossValue { sum: value.sum, metrics: metrics_from_raw(value.metrics) })
+        Ok(LossValue { sum: value.sum, metrics: metrics_from_raw(&value.metrics) })
     }
 }
 
