@@ -3,6 +3,8 @@
 //!
 //! `boundary linked|loaded render|loss|load COUNT`
 
+#![allow(clippy::print_stdout)] // Its answer.
+
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 use tinsmith::plugins::{Places, PluginOptions, Registry};
 use tinsmith_plugin_api::{

@@ -1,6 +1,9 @@
 //! Model directories that cannot be used: one clear line each, and a hint where the user can do
 //! something.
 
+// Helpers of tests may unwrap, as tests do.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use safetensors::Dtype;

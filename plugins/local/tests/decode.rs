@@ -1,5 +1,8 @@
 //! Decoding with a cache gives what the forward pass over the whole sequence gives.
 
+// Helpers of tests may unwrap, as tests do.
+#![allow(clippy::unwrap_used, clippy::needless_range_loop, clippy::needless_pass_by_value)]
+
 mod support;
 
 use safetensors::Dtype;

@@ -3,6 +3,9 @@
 //! `tests/conformance/local_peft/run.sh` made the models and the expected values; `golden.json` beside
 //! them says with which versions. Sequences of 7, 1, 66 and 13 tokens, a third of the weights masked.
 
+// Helpers of tests may unwrap, as tests do.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 use safetensors::{Dtype, SafeTensors};
 use std::{collections::BTreeMap, path::PathBuf};
 use tinsmith_local::{

@@ -3,6 +3,9 @@
 //! For every slot the derivative is measured along its gradient: a gradient that is too long, too
 //! short or turned gives a different number. A random direction is measured as well.
 
+// Helpers of tests may unwrap, as tests do.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use safetensors::Dtype;

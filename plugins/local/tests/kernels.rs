@@ -3,6 +3,9 @@
 //! The function differenced is Σ probe · output with a fixed random probe, so that the probe is the
 //! gradient by the output.
 
+// Helpers of tests may unwrap, as tests do.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use support::Random;

@@ -1,5 +1,8 @@
 //! A batch is the sum of its sequences, and the number of threads is nobody's business.
 
+// Helpers of tests may unwrap, as tests do.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 mod support;
 
 use proptest::prelude::*;

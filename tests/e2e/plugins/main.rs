@@ -1,3 +1,6 @@
+// Helpers of tests may unwrap, as tests do.
+#![allow(clippy::unwrap_used)]
+
 /*!
 The plugin boundary, tried in both linkages.
 
