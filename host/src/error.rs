@@ -17,6 +17,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Data => "data",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// The process's exit code.
     #[must_use]
     pub fn exit_code(self) -> u8 {
@@ -120,6 +131,16 @@ impl Error {
             _ => None,
         };
         e
+    }
+
+    /// The same, where what was rejected is none of the user's data, whatever a plugin calls it: a
+    /// damaged model or checkpoint.
+    #[must_use]
+    pub fn not_of_the_data(mut self) -> Self {
+        if self.kind == Kind::Data {
+            self.kind = Kind::Failed;
+        }
+        self
     }
 
     /// Adds what was being done.

@@ -196,8 +196,6 @@ proptest! {
         let yaml = yaml.unwrap();
         let (_b, toml) = load("a.toml", toml(&tree, true).as_bytes());
         prop_assert_eq!(&yaml.config, &toml.unwrap().config);
-        // What looks like a secret is hidden and would not come back.
-        prop_assume!(!yaml.resolved_json().to_string().contains("***"));
         let (_c, again) = load("a.yaml", yaml.show().as_bytes());
         prop_assert_eq!(&yaml.config, &again.unwrap().config);
     }

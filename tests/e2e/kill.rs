@@ -66,6 +66,17 @@ fn check_tidy(sandbox: &Sandbox, after: &str) {
         })
         .collect();
     assert_eq!(kept, ["000030", "000036", "final"], "after {after}");
+    let mut folders = vec![sandbox.path().join("out")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            // A process that died before its run had a record leaves an empty run of another id.
+            let ours = path.to_string_lossy().contains(&id);
+            let hidden = path.file_name().unwrap().to_string_lossy().starts_with('.');
+            assert!(!(hidden && ours), "after {after}: {}", path.display());
+            folders.extend(path.is_dir().then_some(path));
+        }
+    }
 }
 
 /// Steps that the killed process had measured.
@@ -117,6 +128,7 @@ fn killed_at_random_instants() {
         let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (z ^ (z >> 27)) as f64 / u64::MAX as f64
     };
+    let mut in_training = 0;
     for instant in 0..25 {
         let sandbox = sandbox();
         let mut after = String::new();
@@ -129,11 +141,14 @@ fn killed_at_random_instants() {
             std::thread::sleep(wait);
             child.kill().unwrap();
             child.wait().unwrap();
-            after += &format!("at step {}; ", steps_found(&sandbox));
+            let step = steps_found(&sandbox);
+            in_training += usize::from((1..40).contains(&step));
+            after += &format!("at step {step}; ");
         }
         println!("{after}");
         complete(&sandbox, &after);
         assert!(weights(&sandbox) == expected, "{after} the adapter differs");
         check_tidy(&sandbox, &after);
     }
+    assert!(in_training >= 5, "only {in_training} of the kills struck a training");
 }

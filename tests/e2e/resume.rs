@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::{
     fs,
+    io::{BufRead, BufReader},
     process::{Child, Stdio},
     time::Duration,
 };
@@ -75,9 +77,32 @@ fn changed_data_and_settings_are_refused_unless_accepted() {
     faster.extend(["--set".to_owned(), "optimizer.learning_rate=0.5".to_owned()]);
     let shown = show(&sandbox, &faster);
     assert!(shown.contains("`optimizer.learning_rate`"), "{shown}");
+    let before = record(&sandbox);
     faster.push("--accept-changes".into());
     let shown = show(&sandbox, &faster);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
+    // What was accepted is known afterwards, with what it was before.
+    let id = tiny_run::latest(&sandbox).unwrap();
+    let events = sandbox.read(&format!("out/runs/{id}/events.jsonl"));
+    let events: Vec<Value> = events.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let names: Vec<&str> = events.iter().map(|e| e["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["opened", "ended", "changed", "opened", "ended"]);
+    let changed = &events[2]["details"];
+    assert_eq!(changed["keys"], serde_json::json!(["optimizer.learning_rate"]));
+    assert_eq!(changed["was"]["config"], before["config"]);
+    assert_eq!(changed["was"]["fingerprints"], before["fingerprints"]);
+    assert_eq!(events[1]["details"]["status"], "interrupted");
+    assert_eq!(events[1]["details"]["error"]["kind"], "interrupted");
+    let kept = sandbox.read(&format!("out/runs/{id}/checkpoints.jsonl"));
+    let kept: Vec<Value> = kept.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(kept.len(), 2);
+    for (line, step) in kept.iter().zip([before["progress"]["step"].as_u64().unwrap(), 10]) {
+        assert_eq!(line["step"], step);
+        let manifest =
+            format!("out/{id}/checkpoints/{}/manifest.json", line["name"].as_str().unwrap());
+        let bytes = fs::read(sandbox.path().join(manifest)).unwrap();
+        assert_eq!(line["sha256"], format!("{:x}", Sha256::digest(bytes)));
+    }
 }
 
 #[test]
@@ -176,4 +201,50 @@ fn ctrl_c_saves_a_checkpoint_and_exits_130() {
     assert_eq!(last["kind"], "interrupt");
     assert_eq!(last["step"], record["progress"]["step"]);
     assert!(last["step"].as_u64().unwrap() > 0);
+    assert_eq!(record["error"]["kind"], "interrupted");
+}
+
+/// A step of the tiny model that takes seconds, so that signals come within it.
+const LONG_STEPS: &str = "training: {batch_size: 20000, epochs: 100}\n";
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_the_process_at_once_and_the_run_goes_on_later() {
+    let sandbox = sandbox(20_000, LONG_STEPS);
+    let mut child = sandbox.command(&["train", "run.yaml"]).stderr(Stdio::piped()).spawn().unwrap();
+    under_way(&sandbox, &mut child);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    signal(&child, "-INT");
+    assert!(lines.any(|line| line.unwrap().contains("press Ctrl-C again")));
+    signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let cut_off = record(&sandbox);
+    // Nothing was waited for: no checkpoint, and a record that a killed process leaves.
+    assert_eq!(cut_off["checkpoints"].as_array().unwrap().len(), 0);
+    assert_eq!(cut_off["status"], "running");
+    let shown = sandbox.show(&["status", "latest", "--output", "out"]);
+    assert!(shown.contains("killed") && shown.contains("train --resume"), "{shown}");
+}
+
+#[test]
+fn a_run_stops_when_its_hours_are_over_and_counts_them_across_attempts() {
+    let sandbox = sandbox(4, "training: {batch_size: 1, epochs: 5000}\n");
+    let hours = |h: f64| format!("limits.max_hours={h}");
+    let shown = sandbox.show(&["train", "run.yaml", "--set", &hours(0.0002)]);
+    assert!(shown.starts_with("exit 130\n"), "{shown}");
+    assert!(shown.contains("`limits.max_hours` (0.0002) is reached after step"), "{shown}");
+    let first = record(&sandbox);
+    let step = first["progress"]["step"].as_u64().unwrap();
+    assert_eq!(first["checkpoints"][0]["kind"], "interrupt");
+    assert_eq!(first["checkpoints"][0]["step"], step);
+    assert!(first["progress"]["seconds"].as_f64().unwrap() >= 0.72);
+    // Its time is spent: the same limit admits no further step.
+    let same = hours(0.0002);
+    let shown = sandbox.show(&[&RESUME[..], &["--set", &same]].concat());
+    assert!(shown.starts_with("exit 130\n"), "{shown}");
+    assert_eq!(record(&sandbox)["progress"]["step"], step);
+    let more = hours(0.0004);
+    let shown = sandbox.show(&[&RESUME[..], &["--set", &more]].concat());
+    assert!(shown.starts_with("exit 130\n"), "{shown}");
+    assert!(record(&sandbox)["progress"]["step"].as_u64().unwrap() > step);
 }

@@ -95,7 +95,7 @@ fn a_run_of_all_weights_gives_a_model_that_answers() {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
     tiny_run::write(&sandbox, 6, "training: {mode: full, batch_size: 3}\n");
     let shown = sandbox.show(&["train", "run.yaml"]);
-    assert!(shown.starts_with("exit 0\n") && shown.contains("model ./out/"), "{shown}");
+    assert!(shown.starts_with("exit 0\n") && shown.contains("model out/"), "{shown}");
     let shown = show(&sandbox, &["download", "latest", "--dest", "mine"]);
     assert!(shown.starts_with("exit 0\n") && shown.contains("model.safetensors"), "{shown}");
     let say = ["sample", "latest", "--prompt", "say number 3", "--max-tokens", "6"];

@@ -168,3 +168,63 @@ fn checkpoints_go_where_the_config_says() {
     let shown = sandbox.show(&["download", "latest", "--output", "out", "--dest", "mine"]);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
 }
+
+/// Runs a command as the tool prints it, with its quotes.
+fn typed(sandbox: &Sandbox, command: &str) -> std::process::Output {
+    let ours = sandbox.command(&[]);
+    let rest = command.strip_prefix("tinsmith ").unwrap();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &format!("exec \"$0\" {rest}")]).arg(ours.get_program());
+    shell.current_dir(sandbox.path()).env_clear();
+    shell.envs(ours.get_envs().filter_map(|(k, v)| Some((k, v?)))).output().unwrap()
+}
+
+#[test]
+fn what_is_printed_to_be_typed_next_works() {
+    // A folder of runs where no command would look, and with a space in it.
+    let sandbox = sandbox(8, "training: {batch_size: 1}\n");
+    let output = ["--output", "my runs"];
+    let stopped = [&["train", "run.yaml", "--set", "limits.max_tokens=100"], &output[..]].concat();
+    let shown = sandbox.show(&stopped);
+    assert!(shown.starts_with("exit 130\n"), "{shown}");
+    let hint = shown.split('`').find(|t| t.starts_with("tinsmith train --resume")).unwrap();
+    let lifted = format!("{hint} --set limits.max_tokens=null");
+    let output = typed(&sandbox, &lifted);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{lifted}: {stderr}");
+    let next = stderr.split_once("next:\n").unwrap().1;
+    let next: Vec<&str> = next.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    assert_eq!(next.len(), 3, "{stderr}");
+    for command in next {
+        let output = typed(&sandbox, command);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{command}: {stderr}");
+    }
+    assert!(sandbox.path().join("my-adapter/adapter_model.safetensors").is_file());
+}
+
+#[test]
+fn the_plan_says_what_did_not_come_from_the_file() {
+    let mut sandbox = sandbox(4, "");
+    sandbox.env("TINSMITH_OUTPUT", "elsewhere");
+    let args = ["train", "run.yaml", "--dry-run", "--set", "lora.rank=3"];
+    let shown = sandbox.show(&args);
+    assert!(shown.contains("set lora.rank, by --set lora.rank=3"), "{shown}");
+    assert!(shown.contains("set output, by TINSMITH_OUTPUT"), "{shown}");
+    assert!(!shown.contains("optimizer.learning_rate, by"), "{shown}");
+    let shown = sandbox.show(&[&args[..], &["-v"]].concat());
+    assert!(shown.contains("optimizer.learning_rate, by run.yaml:4:"), "{shown}");
+    let output = sandbox.run(&[&args[..], &["--format", "json"]].concat());
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(plan["origins"]["lora.rank"], "--set lora.rank=3");
+    assert_eq!(plan["origins"]["model.base_model"], "run.yaml:1:21");
+}
+
+#[test]
+fn a_run_is_found_by_the_name_that_its_config_gives_it() {
+    let sandbox = sandbox(4, "run_name: spring trial\n");
+    assert_eq!(sandbox.run(&["train", "run.yaml"]).status.code(), Some(0));
+    let id = tiny_run::latest(&sandbox).unwrap();
+    let shown = sandbox.show(&["status", "spring trial", "--output", "out"]);
+    assert!(shown.starts_with("exit 0\n") && shown.contains(&id), "{shown}");
+}

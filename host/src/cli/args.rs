@@ -78,6 +78,9 @@ pub enum Command {
     Upload(UploadArgs),
     /// Show runs, or one run as it goes
     Status(StatusArgs),
+    /// Write a run's report anew
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Fetch a run's adapter in PEFT layout, verified
     Download(DownloadArgs),
     /// Show tokens and weights of a dataset as training sees them

@@ -30,37 +30,9 @@ fn show(args: &ConfigShowArgs, ui: &Ui) -> Result<()> {
     match args.format.format {
         Format::Table => ui.data(loaded.show()),
         Format::Json => {
-            let config = loaded.resolved_json();
-            let mut origins = Map::new();
-            collect_origins(&config, "", &loaded, &mut origins);
-            ui.json(&json!({ "config": config, "origins": origins }))
-        }
-    }
-}
-
-/// The origin of every single value that is not its default.
-fn collect_origins(
-    value: &Value,
-    path: &str,
-    loaded: &config::Loaded,
-    origins: &mut Map<String, Value>,
-) {
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            for (key, value) in map {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                collect_origins(value, &path, loaded, origins);
-            }
-        }
-        Value::Array(items) if !items.is_empty() => {
-            for (i, item) in items.iter().enumerate() {
-                collect_origins(item, &format!("{path}[{i}]"), loaded, origins);
-            }
-        }
-        _ => {
-            if let Some(origin) = loaded.origin(path) {
-                origins.insert(path.to_owned(), origin.into());
-            }
+            let origins = loaded.origins().into_iter().map(|(key, from)| (key, from.into()));
+            let origins: Map<String, Value> = origins.collect();
+            ui.json(&json!({ "config": loaded.resolved_json(), "origins": origins }))
         }
     }
 }

@@ -3,10 +3,10 @@
 use super::{
     Ui,
     args::{DownloadArgs, Format},
-    tooling::tool_options,
+    tooling::{tool_options, typed},
 };
 use crate::{
-    Error, Kind, Result,
+    Error, Result,
     config::{Mode, load_recorded},
     runs::{CheckpointEntry, CheckpointKind, RunFolder, RunRecord, Staging},
     training::{Stop, Tools},
@@ -19,7 +19,7 @@ use tinsmith_plugin_api::Export;
 pub fn run(args: &DownloadArgs, ui: &Ui) -> Result<()> {
     let folder = RunFolder::find(&args.output.dir(None), &args.run)?;
     let record = RunRecord::read(&folder.record())?;
-    let checkpoint = choose_checkpoint(&record, args.checkpoint.as_deref())?;
+    let checkpoint = choose_checkpoint(&folder, &record, args.checkpoint.as_deref())?;
     let base_dir = PathBuf::from(&record.base_dir);
     let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &[])?;
     let what = match loaded.config.training.mode {
@@ -31,9 +31,9 @@ pub fn run(args: &DownloadArgs, ui: &Ui) -> Result<()> {
     let dest = args.dest.clone().unwrap_or_else(|| PathBuf::from(folder.id()));
     let mut staging = Staging::new(&dest)?;
     trainer.export(&checkpoint.uri, what, &mut staging).map_err(|e| {
-        // Damage is no fault of the user's data, whatever the trainer calls it.
-        let e = Error { kind: Kind::Failed, ..Error::from(e) };
-        e.context(format!("download checkpoint `{}`", checkpoint.name))
+        Error::from(e)
+            .not_of_the_data()
+            .context(format!("download checkpoint `{}`", checkpoint.name))
     })?;
     if checkpoint.kind == CheckpointKind::Final {
         compare(&record, staging.files())?;
@@ -58,6 +58,7 @@ pub fn run(args: &DownloadArgs, ui: &Ui) -> Result<()> {
 /// # Errors
 /// `usage` that lists those that exist.
 pub fn choose_checkpoint<'a>(
+    folder: &RunFolder,
     record: &'a RunRecord,
     name: Option<&str>,
 ) -> Result<&'a CheckpointEntry> {
@@ -72,7 +73,7 @@ pub fn choose_checkpoint<'a>(
         let wanted = name.map(|n| format!(" `{n}`")).unwrap_or_default();
         let e = Error::usage(format!("run `{}` has no checkpoint{wanted}", record.id));
         match live.is_empty() {
-            true => e.hint(format!("train on with `tinsmith train --resume {}`", record.id)),
+            true => e.hint(format!("train on with `tinsmith train --resume {}`", typed(folder))),
             false => e.hint(format!("it has {}", live.join(", "))),
         }
     })

@@ -7,6 +7,7 @@ mod data;
 mod download;
 mod plugins;
 mod render;
+mod runs;
 mod sample;
 mod status;
 mod tooling;
@@ -33,6 +34,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Train(args) => train::run(args, ui),
         Command::Upload(args) => upload::run(args, ui),
         Command::Status(args) => status::run(args, ui),
+        Command::Runs(command) => runs::run(command, ui),
         Command::Download(args) => download::run(args, ui),
         Command::Render(args) => render::run(args, ui),
         Command::Data(command) => data::run(command, ui),

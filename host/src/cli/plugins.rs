@@ -235,26 +235,32 @@ fn ending(status: ExitStatus) -> String {
 fn add(args: &PluginsAddArgs, ui: &Ui) -> Result<()> {
     let facts = inspect_in_child(&args.path)?;
     let added = plugins::add(&Places::from_env(), &args.path, &facts, args.replace)?;
+    if args.format.format == Format::Json {
+        return ui.json(&added);
+    }
     ui.data(added.library.display().to_string())?;
     ui.info(format_args!("added and trusted plugin `{}` (sha256 {})", added.id, added.sha256));
     if let Some(item) = facts.provides.first() {
-        ui.hint(format_args!("use it in a config: `{}: {}`", section(item.kind), item.name));
+        ui.hint(format_args!("use it in a config: `{}`", usage(item.kind, &item.name)));
     }
     Ok(())
 }
 
-/// The config section that names a plugin of this kind.
-fn section(kind: Kind) -> &'static str {
+/// How a config names a plugin of this kind.
+fn usage(kind: Kind, name: &str) -> String {
     match kind {
-        Kind::Renderer => "renderer",
-        Kind::Loss => "loss",
-        Kind::Storage => "storage",
-        Kind::Trainer => "trainer",
+        Kind::Renderer => format!("renderer: {name}"),
+        Kind::Loss => format!("training: {{loss: {name}}}"),
+        Kind::Storage => format!("storage: {{name: {name}, uri: …}}"),
+        Kind::Trainer => format!("trainer: {name}"),
     }
 }
 
 fn trust(args: &PluginsTrustArgs, ui: &Ui) -> Result<()> {
     let trusted = plugins::trust_path(&Places::from_env(), &args.path)?;
+    if args.format.format == Format::Json {
+        return ui.json(&trusted);
+    }
     ui.data(format!("{}  {}", trusted.sha256, trusted.library.display()))?;
     ui.info(format_args!(
         "trusted `{}` as it is now; a hash says that it stays the same file, not that it is good",

@@ -13,22 +13,20 @@ use crate::{
 };
 use serde_json::{Value, json};
 use source::Source;
-use std::{
-    io::{BufRead, Write},
-    time::Duration,
-};
+use std::{io::BufRead, time::Duration};
 use tinsmith_plugin_api::{
     ErrorKind, SampleRequest, Sampled, Sampler, Samples, StopReason, TicketState, ticket,
 };
 
 /// Runs the command.
 pub fn run(args: &SampleArgs, ui: &Ui) -> Result<()> {
-    let stop = Stop::on_interrupt()?;
+    let stop = Stop::on_interrupt(|| {})?;
     let source = Source::open(args, ui, &stop)?;
     match &args.prompt {
         Some(prompt) => answer(args, ui, &source, &stop, prompt),
         None => {
-            for line in std::io::stdin().lock().lines() {
+            let mut lines = std::io::stdin().lock().lines();
+            while let Some(line) = stop.at_once(|| lines.next()) {
                 let line = line.map_err(|e| Error::failed(format!("read stdin: {e}")))?;
                 if !line.trim().is_empty() {
                     answer(args, ui, &source, &stop, &line)?;
@@ -104,12 +102,12 @@ fn sample(
         streamed += tokens.len();
         let shown: Vec<i32> = tokens.into_iter().filter(|t| !end.contains(t)).collect();
         if show && !shown.is_empty() {
-            print(&decoder.push(&shown)?)?;
+            ui.part(&printable(&decoder.push(&shown)?))?;
         }
         match state {
             TicketState::Ready(Ok(samples)) => break samples,
             TicketState::Ready(Err(e)) if e.kind() == ErrorKind::CANCELLED => {
-                print("\n")?;
+                ui.part("\n")?;
                 return Err(Error::from(e));
             }
             TicketState::Ready(Err(e)) => return Err(e.into()),
@@ -120,8 +118,8 @@ fn sample(
         return Ok(samples);
     }
     if streamed > 0 {
-        print(&decoder.finish())?;
-        print("\n")?;
+        ui.part(&printable(&decoder.finish()))?;
+        ui.part("\n")?;
     } else {
         for sampled in &samples.sequences {
             ui.data(printable(&text_of(renderer, services, &sampled.tokens)?))?;
@@ -150,11 +148,4 @@ fn print_json(
         }))?;
     }
     Ok(())
-}
-
-/// Text as it comes, without a newline.
-fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(printable(text).as_bytes()).and_then(|()| out.flush());
-    written.map_err(|e| Error::failed(format!("write to stdout: {e}")))
 }

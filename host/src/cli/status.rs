@@ -80,10 +80,9 @@ fn state(record: &RunRecord) -> &'static str {
     if record.status != Status::Running && record.status != Status::Planned {
         return record.status.name();
     }
-    let Some(attempt) = record.attempts.last() else { return record.status.name() };
     let here = record.machine.hostname.is_some() && record.machine.hostname == hostname();
-    let lives = if here { lives(attempt.pid) } else { None };
-    match lives {
+    let attempt = record.attempts.last().filter(|_| here);
+    match attempt.and_then(|a| lives(a.pid, seconds_since(&a.started)?)) {
         Some(false) => "killed",
         None if seconds_since(&record.updated).is_some_and(|s| s > 600.0) => "silent",
         _ => record.status.name(),

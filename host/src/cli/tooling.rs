@@ -1,14 +1,18 @@
 //! What several commands share: what the command line adds to a config, and how text of a model is
 //! shown.
 
-use super::{Ui, Verbosity};
-use crate::training::{Stop, ToolOptions};
-use std::{io::Write, sync::Arc};
+use super::{Ui, Verbosity, args::OutputArgs};
+use crate::{
+    error,
+    runs::RunFolder,
+    training::{Stop, ToolOptions},
+};
+use std::{path::Path, sync::Arc};
 use tinsmith_plugin_api::Level;
 
 /// Plugins, threads, Ctrl-C and log lines: warnings are shown always, debug lines with `-vv`.
 pub fn tool_options(ui: &Ui, stop: &Stop) -> ToolOptions {
-    let verbosity = ui.verbosity();
+    let (verbosity, terminal) = (ui.verbosity(), ui.terminal());
     let log = move |level: Level, message: &str| {
         let shown = match level {
             Level::Warn => Verbosity::Quiet,
@@ -17,7 +21,7 @@ pub fn tool_options(ui: &Ui, stop: &Stop) -> ToolOptions {
         };
         if verbosity >= shown {
             let mark = if level == Level::Warn { "warning: " } else { "" };
-            let _ = writeln!(std::io::stderr().lock(), "{mark}{message}");
+            terminal.line(&format_args!("{mark}{}", error::printable(message)));
         }
     };
     ToolOptions {
@@ -26,6 +30,24 @@ pub fn tool_options(ui: &Ui, stop: &Stop) -> ToolOptions {
         cancel: stop.flag(),
         log: Arc::new(log),
     }
+}
+
+/// What a user types to mean this run: its id, and the folder of runs where commands would not look
+/// there by themselves.
+pub fn typed(folder: &RunFolder) -> String {
+    let (id, output) = (folder.id(), folder.output());
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if absolute(&OutputArgs::default().dir(None)) == absolute(output) {
+        return id.to_owned();
+    }
+    let shown = output.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    let quoted = if shown.chars().all(plain) {
+        shown
+    } else {
+        format!("'{}'", shown.replace('\'', r"'\''"))
+    };
+    format!("{id} --output {quoted}")
 }
 
 /// Text of a model, safe to show: control characters, which could move the cursor or recolour the

@@ -4,7 +4,11 @@ mod progress;
 mod results;
 mod view;
 
-use super::{Ui, args::TrainArgs, tooling::tool_options};
+use super::{
+    Ui,
+    args::TrainArgs,
+    tooling::{tool_options, typed},
+};
 use crate::{
     Error, Kind, Result,
     config::{self, Loaded},
@@ -12,17 +16,25 @@ use crate::{
     plan::{Plan, check_honoured, plural},
     runs::{self, Lock, Machine, RunFolder, RunRecord, SCHEMA, Status},
     training::{
-        Ended, LossPath, Recorder, Scorer, Session, Stop, Tools, adapter_spec, check_config,
-        check_unchanged, computed_steps, failure, rewind, train_with_recovery,
+        Ended, LossPath, Recorder, Scorer, Session, Stop, Tools, adapter_spec, changes,
+        check_config, check_unchanged, count_computed, failure, rewind, train_with_recovery,
     },
 };
 use progress::Progress;
+use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tinsmith_plugin_api::Outcome;
 
+/// Answers the first Ctrl-C.
+const STOPPING: &str =
+    "\nstopping after this step, with a checkpoint; press Ctrl-C again to stop at once";
+
 /// Runs the command.
 pub fn run(args: &TrainArgs, ui: &Ui) -> Result<()> {
-    let stop = Stop::on_interrupt()?;
+    let terminal = ui.terminal();
+    let stop = Stop::on_interrupt(move || {
+        terminal.line(&STOPPING);
+    })?;
     match &args.resume {
         Some(run) => resume(args, run, ui, &stop),
         None => begin(args, ui, &stop),
@@ -55,7 +67,13 @@ impl Job {
         let checks = tools.loaded.config.eval.checks.clone().unwrap_or_default();
         let scorer = Scorer::new(&checks).map_err(|e| tools.loaded.error_at("eval.checks", e))?;
         let bar = ui.progress(0, "{spinner} reading and rendering: {msg}");
-        let show = |report: &DataReport| bar.set_message(plural(report.rows, "row"));
+        let show = |report: &DataReport| {
+            let rows = plural(report.rows, "row");
+            if bar.line_is_due() {
+                ui.info(format_args!("reading and rendering: {rows}"));
+            }
+            bar.set_message(rows);
+        };
         let prepared = data::prepare(&data::DataJob {
             loaded: &tools.loaded,
             renderer: Arc::clone(&tools.renderer),
@@ -63,7 +81,7 @@ impl Job {
             threads: ui.threads(),
             progress: Some(&show),
         });
-        bar.finish_and_clear();
+        bar.clear();
         let prepared = prepared?;
         let config = &tools.loaded.config;
         let mut plan = Plan::new(config, &prepared.train, &prepared.eval, loss.inputs()).map_err(
@@ -118,7 +136,7 @@ fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
         return Err(Error::new(Kind::Interrupted, "interrupted before the run began"));
     }
     let folder = RunFolder::create(&output)?;
-    let _lock = Lock::take(&folder.lock(), folder.id())?;
+    let _lock = Lock::take(&folder.lock(), folder.id(), &typed(&folder))?;
     let loaded = &job.tools.loaded;
     let base_dir = std::path::absolute(&loaded.base_dir)
         .map_err(|e| Error::io("read", &loaded.base_dir, &e))?;
@@ -136,6 +154,7 @@ fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
         config_file: Some(path.to_string_lossy().into_owned()),
         base_dir: base_dir.to_string_lossy().into_owned(),
         fingerprints: job.fingerprints()?,
+        data: job.prepared.report.facts(),
         plan: job.plan.facts.clone(),
         machine: Machine::here(ui.threads()),
         ..RunRecord::default()
@@ -144,9 +163,10 @@ fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
     go(&job, folder, record, 0, args, ui, stop)
 }
 
-fn resume(args: &TrainArgs, typed: &str, ui: &Ui, stop: &Stop) -> Result<()> {
-    let folder = RunFolder::find(&args.output.dir(None), typed)?;
-    let _lock = Lock::take(&folder.lock(), folder.id())?;
+fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
+    let folder = RunFolder::find(&args.output.dir(None), run)?;
+    let _lock = Lock::take(&folder.lock(), folder.id(), &typed(&folder))?;
+    folder.sweep()?;
     let mut record = RunRecord::read(&folder.record())?;
     if record.status == Status::Completed {
         ui.info(format_args!("run {} is complete", folder.id()));
@@ -167,17 +187,52 @@ fn resume(args: &TrainArgs, typed: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     if !args.accept_changes {
         check_unchanged(&record.fingerprints, &now)?;
     }
-    let computed = computed_steps(&folder, &record)?;
-    record.fingerprints = now;
-    record.config = job.tools.loaded.resolved_json();
-    record.plan = job.plan.facts.clone();
-    record.base_model.clone_from(&job.base);
-    record.machine = Machine::here(ui.threads());
+    let computed = count_computed(&folder, &mut record.progress)?;
     view::plan(ui, &job, args.format.format)?;
     if args.dry_run {
         return Ok(());
     }
+    note_changes(&folder, &record, &job, &now, ui)?;
+    record.fingerprints = now;
+    record.config = job.tools.loaded.resolved_json();
+    record.data = job.prepared.report.facts();
+    record.plan = job.plan.facts.clone();
+    record.base_model.clone_from(&job.base);
+    record.machine = Machine::here(ui.threads());
     go(&job, folder, record, computed, args, ui, stop)
+}
+
+/// What changed and was accepted goes into the journal with its old values: the record holds the
+/// new ones from now on.
+fn note_changes(
+    folder: &RunFolder,
+    record: &RunRecord,
+    job: &Job,
+    now: &runs::Fingerprints,
+    ui: &Ui,
+) -> Result<()> {
+    let config = job.tools.loaded.resolved_json();
+    let mut changed = changes(&record.config, &config);
+    changed.extend(record.fingerprints.differences(now));
+    let here = Machine::here(ui.threads());
+    if (&here.tinsmith, &here.cpu) != (&record.machine.tinsmith, &record.machine.cpu) {
+        ui.warn(
+            "the run began with another processor or another version of tinsmith: \
+             last bits may differ from a run that stayed",
+        );
+        changed.push("machine".into());
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let was = json!({"fingerprints": record.fingerprints, "config": record.config,
+        "machine": record.machine});
+    runs::event(
+        &folder.events(),
+        record.attempt(),
+        "changed",
+        &json!({"keys": changed, "was": was}),
+    )
 }
 
 /// Trains, then exports and compares. Whatever happens, the record says so in the end. The caller
@@ -213,6 +268,8 @@ fn go(
         ui.info(format_args!("going on from checkpoint {checkpoint}, step {}", start.step));
     }
     let mut recorder = Recorder::new(folder, record, computed);
+    // The process is known from here on: `status` can tell if it is gone.
+    recorder.write()?;
     progress.begin(start.step);
     let session = Session {
         trainer: trainer.as_ref(),
@@ -242,6 +299,7 @@ fn go(
     match done {
         Ok(_) => {
             recorder.ended(Status::Completed, None)?;
+            results::report(ui, &recorder.folder);
             results::where_it_lies(ui, &recorder.folder, &recorder.record, args.format.format)
         }
         Err(e) => {
@@ -253,6 +311,7 @@ fn go(
             if let Err(second) = recorder.ended(status, Some(failure(&e))) {
                 ui.warn(format_args!("the run record is behind: {second}"));
             }
+            results::report(ui, &recorder.folder);
             Err(with_resume_hint(e, &recorder))
         }
     }
@@ -265,7 +324,7 @@ fn stopped(recorder: &Recorder, why: &str) -> Error {
 
 /// What to type next, unless the error knows better.
 fn with_resume_hint(mut e: Error, recorder: &Recorder) -> Error {
-    let resume = format!("go on with `tinsmith train --resume {}`", recorder.record.id);
+    let resume = format!("go on with `tinsmith train --resume {}`", typed(&recorder.folder));
     e.hint = Some(match e.hint.take() {
         Some(hint) => format!("{hint}; then {resume}"),
         None => resume,

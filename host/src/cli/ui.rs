@@ -5,16 +5,18 @@ A reader that goes away (`tinsmith render … | head`) is not a failure: what is
 thrown away, [`Ui::stdout_closed`] tells loops that they may stop, and training goes on.
 */
 
+mod terminal;
+
+pub use terminal::{Bar, Terminal};
+
 use super::args::{ColorChoice, Global};
 use crate::{Error, Result, env, error::printable};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
 };
 
 /// What a piece of text is, for its colour. Colour never carries meaning alone.
@@ -68,6 +70,7 @@ pub struct Ui {
     color_err: bool,
     verbosity: Verbosity,
     stdout_closed: AtomicBool,
+    terminal: Terminal,
     plugins: Vec<PathBuf>,
     threads: usize,
 }
@@ -93,6 +96,7 @@ impl Ui {
             color_err: color(global.color, io::stderr().is_terminal()),
             verbosity,
             stdout_closed: AtomicBool::new(false),
+            terminal: Terminal::new(verbosity >= Verbosity::Normal),
             plugins: global.plugins.clone(),
             threads: threads
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
@@ -107,6 +111,7 @@ impl Ui {
             color_err: false,
             verbosity: Verbosity::Normal,
             stdout_closed: AtomicBool::new(false),
+            terminal: Terminal::new(false),
             plugins: Vec::new(),
             threads: 1,
         }
@@ -144,6 +149,14 @@ impl Ui {
         let text = text.as_ref();
         let newline = if text.ends_with('\n') { "" } else { "\n" };
         self.out(text.as_bytes(), newline)
+    }
+
+    /// Prints a part of a line, as it comes.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn part(&self, text: &str) -> Result<()> {
+        self.out(text.as_bytes(), "")
     }
 
     /// Prints one JSON value on one line.
@@ -188,20 +201,20 @@ impl Ui {
     /// A line about what is being done. Not shown with `-q`.
     pub fn info(&self, line: impl Display) {
         if self.verbosity >= Verbosity::Normal {
-            err(&line);
+            self.terminal.line(&line);
         }
     }
 
     /// A line about how it is done. Shown with `-v`.
     pub fn detail(&self, line: impl Display) {
         if self.verbosity >= Verbosity::Verbose {
-            err(&self.paint_err(Style::Dim, line));
+            self.terminal.line(&self.paint_err(Style::Dim, line));
         }
     }
 
     /// A warning. Always shown.
     pub fn warn(&self, line: impl Display) {
-        err(&format_args!("{} {line}", self.paint_err(Style::Warn, "warning:")));
+        self.terminal.line(&format_args!("{} {line}", self.paint_err(Style::Warn, "warning:")));
     }
 
     /// What to do next, after an empty line. Not shown with `-q`.
@@ -212,7 +225,7 @@ impl Ui {
     }
 
     fn hint_line(&self, line: &dyn Display) {
-        err(&format_args!("\n{} {line}", self.paint_err(Style::Accent, "hint:")));
+        self.terminal.line(&format_args!("\n{} {line}", self.paint_err(Style::Accent, "hint:")));
     }
 
     /// An error: what and where, then an empty line and the hint.
@@ -220,7 +233,7 @@ impl Ui {
         // What it quotes may come from anywhere.
         let text = error.to_string();
         let text = text.lines().map(printable).collect::<Vec<_>>().join("\n");
-        err(&format_args!("{} {text}", self.paint_err(Style::Bad, "error:")));
+        self.terminal.line(&format_args!("{} {text}", self.paint_err(Style::Bad, "error:")));
         if let Some(hint) = &error.hint {
             self.hint_line(&printable(hint));
         }
@@ -247,24 +260,15 @@ impl Ui {
     /// A progress bar on stderr, hidden with `-q` and where stderr is no terminal. `template` is
     /// indicatif's, such as `{wide_bar} {pos}/{len} {msg}`.
     #[must_use]
-    pub fn progress(&self, total: u64, template: &str) -> ProgressBar {
-        let shown = self.verbosity >= Verbosity::Normal && io::stderr().is_terminal();
-        let target =
-            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(total), target)
-            .with_style(style.progress_chars("━━╌"));
-        if shown {
-            bar.enable_steady_tick(Duration::from_millis(250));
-        }
-        bar
+    pub fn progress(&self, total: u64, template: &str) -> Bar {
+        self.terminal.bar(total, template)
     }
-}
 
-/// Writes a line to stderr. When even that fails, nobody is left to tell.
-fn err(line: &dyn Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    /// Stderr, for what speaks from a thread of its own.
+    #[must_use]
+    pub fn terminal(&self) -> Terminal {
+        self.terminal.clone()
+    }
 }
 
 fn paint(on: bool, style: Style, text: impl Display) -> String {

@@ -1,7 +1,7 @@
 //! What types cannot say: ranges, and keys that must or must not stand together. Everything here is
 //! known without reading a file of data or asking a plugin.
 
-use super::{Config, Curve, Loaded, Mode};
+use super::{Config, Curve, Loaded, Mode, secret};
 use crate::{Error, Result};
 
 /// Checks a decoded config.
@@ -10,7 +10,8 @@ use crate::{Error, Result};
 /// The first fault, with its place and a hint.
 pub fn check(loaded: &Loaded) -> Result<()> {
     let config = &loaded.config;
-    let faults = [model, datasets, eval_split, training, optimizer, schedule, evaluation, limits];
+    let faults =
+        [secrets, model, datasets, eval_split, training, optimizer, schedule, evaluation, limits];
     for find in faults {
         if let Some((key, message, hint)) = find(config) {
             return Err(loaded.error_at(&key, Error::usage(message).hint(hint)));
@@ -31,6 +32,26 @@ fn rules(rules: &[(&str, f64, bool, &str, &str)]) -> Fault {
     rules.iter().find(|(_, _, holds, ..)| !holds).and_then(|(key, value, _, must, hint)| {
         fault(*key, format!("must be {must}, not {value}"), *hint)
     })
+}
+
+/// The message holds no value: it is a secret.
+fn secrets(config: &Config) -> Fault {
+    let sections = [
+        ("trainer", Some(&config.trainer)),
+        ("storage", config.storage.as_ref()),
+        ("renderer", Some(&config.renderer)),
+        ("training.loss", Some(&config.training.loss)),
+    ];
+    for (section, plugin) in sections {
+        if let Some(path) = plugin.and_then(secret::spelled_out) {
+            return fault(
+                format!("{section}.{path}"),
+                "a secret must not stand in a config",
+                "put it into an environment variable and name that: `{env: NAME}`",
+            );
+        }
+    }
+    None
 }
 
 fn model(config: &Config) -> Fault {

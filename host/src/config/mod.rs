@@ -44,7 +44,8 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tree::{Node, Origin};
 
-/// The renderer of a config that names none: chosen by the model's family.
+/// The renderer of a config that names none: `template` where the model has a chat template, else
+/// `role_colon`.
 pub const DEFAULT_RENDERER: &str = "auto";
 /// The trainer of a config that names none.
 pub const DEFAULT_TRAINER: &str = "local";
@@ -60,7 +61,8 @@ pub struct Config {
     /// The adapter.
     #[serde(default)]
     pub lora: Lora,
-    /// Turns records into tokens and weights; a plugin. `auto` chooses by the model's family.
+    /// Turns records into tokens and weights; a plugin. `auto` is the model's own chat template
+    /// where it has one, else `role_colon`.
     #[serde(default = "default_renderer")]
     pub renderer: PluginRef,
     /// What is trained on, at least one.
@@ -95,7 +97,7 @@ pub struct Config {
     /// the current folder.
     #[serde(default)]
     pub output: Option<String>,
-    /// Name of the run, a part of its id. Default: the config's file name.
+    /// A name for the run: `status`, `download` and the others know the run by it as by its id.
     #[serde(default)]
     pub run_name: Option<String>,
     /// Where metrics go besides the run record.
@@ -136,14 +138,17 @@ pub struct Loaded {
 /// # Errors
 /// A usage error with the place and a hint.
 pub fn load(path: &Path, sets: &[String]) -> Result<Loaded> {
-    read_and_check(path, sets).map_err(|mut e| {
-        // Keys and values come from the file and may hold anything.
-        e.message = printable(&e.message);
-        e.field = e.field.as_deref().map(printable);
-        e.hint = e.hint.as_deref().map(printable);
-        e.context.iter_mut().for_each(|text| *text = printable(text));
-        e
-    })
+    read_and_check(path, sets).map_err(tellable)
+}
+
+/// Keys and values come from the file and may hold anything.
+fn tellable(mut e: Error) -> Error {
+    let tell = |text: &str| secret::redact(&printable(text));
+    e.message = tell(&e.message);
+    e.field = e.field.as_deref().map(tell);
+    e.hint = e.hint.as_deref().map(tell);
+    e.context.iter_mut().for_each(|text| *text = tell(text));
+    e
 }
 
 fn read_and_check(path: &Path, sets: &[String]) -> Result<Loaded> {
@@ -176,12 +181,15 @@ pub fn load_recorded(
     sets: &[String],
 ) -> Result<Loaded> {
     // JSON is YAML.
-    let mut tree = yaml::read(&config.to_string())
-        .map_err(|e| e.context(format!("read the config of `{}`", record.display())))?;
-    for text in sets {
-        set::apply(&mut tree, text)?;
-    }
-    finish(tree, record, base_dir.to_owned())
+    let read = || {
+        let mut tree = yaml::read(&config.to_string())
+            .map_err(|e| e.context(format!("read the config of `{}`", record.display())))?;
+        for text in sets {
+            set::apply(&mut tree, text)?;
+        }
+        finish(tree, record, base_dir.to_owned())
+    };
+    read().map_err(tellable)
 }
 
 fn finish(mut tree: Node, path: &Path, base_dir: PathBuf) -> Result<Loaded> {
@@ -218,7 +226,12 @@ impl Loaded {
     /// A path of the config, relative to the config's folder.
     #[must_use]
     pub fn resolve(&self, path: &str) -> PathBuf {
-        self.base_dir.join(path)
+        // Not `././base`: it is shown to people.
+        let path = path.strip_prefix("./").unwrap_or(path);
+        match self.base_dir == Path::new(".") && !path.is_empty() {
+            true => PathBuf::from(path),
+            false => self.base_dir.join(path),
+        }
     }
 
     /// The folder of runs that the config or the environment names.
@@ -268,13 +281,55 @@ impl Loaded {
         })
     }
 
-    /// Every value, defaults filled in, as the run record keeps it: what looks like a secret is
-    /// `***`, and references to secrets stay references.
+    /// Every value, defaults filled in, as the run record keeps it. References to secrets stay
+    /// references; a config that spells a secret out is not loaded.
     #[must_use]
     pub fn resolved_json(&self) -> serde_json::Value {
-        let mut value = serde_json::to_value(&self.config).unwrap_or_default();
-        secret::mask(&mut value);
-        value
+        serde_json::to_value(&self.config).unwrap_or_default()
+    }
+
+    /// The origin of every single value that is not its default, by its key, as
+    /// [`Loaded::origin`] tells it.
+    #[must_use]
+    pub fn origins(&self) -> Vec<(String, String)> {
+        let mut origins = Vec::new();
+        self.collect_origins(&self.resolved_json(), "", &mut origins);
+        origins
+    }
+
+    fn collect_origins(
+        &self,
+        value: &serde_json::Value,
+        path: &str,
+        origins: &mut Vec<(String, String)>,
+    ) {
+        use serde_json::Value;
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                for (key, value) in map {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    self.collect_origins(value, &path, origins);
+                }
+            }
+            Value::Array(items) if !items.is_empty() => {
+                for (i, item) in items.iter().enumerate() {
+                    self.collect_origins(item, &format!("{path}[{i}]"), origins);
+                }
+            }
+            _ => origins.extend(self.origin(path).map(|origin| (path.to_owned(), origin))),
+        }
+    }
+
+    /// The values that came from a `--set` or the environment, by key: what a reader of the file
+    /// does not see.
+    #[must_use]
+    pub fn overrides(&self) -> Vec<(String, String)> {
+        let mut all = self.origins();
+        all.retain(|(key, _)| {
+            let found = self.tree.origin_of(key);
+            found.is_some_and(|found| !matches!(found.origin, Origin::File { .. }))
+        });
+        all
     }
 
     /// The config as YAML, every value with its origin. It loads again.

@@ -2,7 +2,7 @@
 //! from 0, values follow the scalar rules of YAML.
 
 use super::{
-    scalar,
+    scalar, secret,
     tree::{Entry, Kind, MAX_DEPTH, Node, Origin, segments},
     yaml,
 };
@@ -17,7 +17,8 @@ const NAMED: &[&str] = &["renderer", "schedule", "storage", "trainer", "training
 /// # Errors
 /// A usage error that names the flag.
 pub fn apply(tree: &mut Node, text: &str) -> Result<()> {
-    let fail = |message: String| Error::usage(message).context(format!("`--set {text}`"));
+    let shown = secret::redact_setting(text);
+    let fail = |message: String| Error::usage(message).context(format!("`--set {shown}`"));
     let Some((key, value)) = text.split_once('=') else {
         return Err(fail("expected KEY=VALUE".into())
             .hint("for example `--set optimizer.learning_rate=1e-4`"));
@@ -28,7 +29,7 @@ pub fn apply(tree: &mut Node, text: &str) -> Result<()> {
         return Err(fail("the key is missing".into())
             .hint("for example `--set optimizer.learning_rate=1e-4`"));
     }
-    let origin = Origin::Set(text.to_owned());
+    let origin = Origin::Set(shown.clone());
     let kind = match value.chars().next() {
         // Lists, maps and quoted text are whole YAML values.
         Some('[' | '{' | '"' | '\'') => {

@@ -19,7 +19,7 @@ pub enum Origin {
         /// Column in characters, from 1.
         column: u64,
     },
-    /// A `--set`, as it was typed.
+    /// A `--set`, as it was typed, without secrets.
     Set(String),
     /// An environment variable.
     Env(&'static str),

@@ -1,7 +1,7 @@
 //! What became of every row: nothing is left out without being counted.
 
 use super::{limits::Fate, pipeline::Rendered, read::Digested, refused::RefusedRow};
-use crate::{Error, Result};
+use crate::{Error, Result, runs::DataFacts};
 use serde::Serialize;
 
 /// Refused rows that a report names; the rest is counted.
@@ -101,6 +101,23 @@ impl DataReport {
         }
         let room = NAMED.saturating_sub(self.first_refused.len());
         self.first_refused.extend(rendered.refused.iter().take(room).map(|r| r.told(name)));
+    }
+
+    /// What a run records of it.
+    #[must_use]
+    pub fn facts(&self) -> DataFacts {
+        DataFacts {
+            rows: self.rows,
+            used: self.used,
+            refused: self.refused,
+            skipped: self.skipped,
+            overlong: self.overlong,
+            untrained: self.untrained,
+            truncated: self.truncated,
+            answers_cut: self.answers_cut,
+            leaked: self.leaked,
+            longest: self.longest,
+        }
     }
 
     /// Notes that a dataset is read.

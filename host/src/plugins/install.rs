@@ -8,11 +8,12 @@ use super::{
     trust::{Pin, Trusted},
 };
 use crate::{Error, Result, env, runs};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tinsmith_plugin_api::abi::Kind;
 
 /// What was installed or trusted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Installed {
     /// The plugin's id.
     pub id: String,

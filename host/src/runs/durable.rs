@@ -6,7 +6,7 @@
 use crate::{Error, Result};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{ErrorKind, Read, Seek, SeekFrom, Write},
     path::Path,
 };
 use tinsmith_plugin_api::failpoint;
@@ -20,7 +20,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = folder_of(path);
     let write = || -> std::io::Result<()> {
         failpoint!("replace:begin");
-        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+        let prefix = temporary_for(path);
+        let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
         file.write_all(bytes)?;
         failpoint!("replace:written");
         file.as_file().sync_all()?;
@@ -32,6 +33,81 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|e| Error::io("write", path, &e))?;
     failpoint!("replace:done");
     Ok(())
+}
+
+/// How the names of temporary files for `path` begin: a later process tells by it whose they were.
+pub fn temporary_for(path: &Path) -> std::ffi::OsString {
+    let mut prefix = std::ffi::OsString::from(".tmp-");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push("-");
+    prefix
+}
+
+/// Removes the files and folders in `folder` whose names are `temporary`; with `deep` also those in
+/// folders below it. An absent folder is clean.
+///
+/// # Errors
+/// `failed` that names what cannot be removed.
+pub fn sweep(folder: &Path, deep: bool, temporary: &dyn Fn(&[u8]) -> bool) -> Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::io("read", folder, &e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::io("read", folder, &e))?;
+        let (path, kind) = (entry.path(), entry.file_type());
+        let is_folder = kind.is_ok_and(|kind| kind.is_dir());
+        if temporary(entry.file_name().as_encoded_bytes()) {
+            let gone = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            gone.map_err(|e| Error::io("remove", &path, &e))?;
+        } else if is_folder && deep {
+            sweep(&path, deep, temporary)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the folder `staged` in the place of `dest`. What stood there is at `staged` afterwards, or
+/// nothing. On Linux there is no instant without either; elsewhere there is one between two renames, and a crash
+/// within it leaves both folders under temporary names.
+///
+/// # Errors
+/// What the system answers; then `dest` is as it was.
+pub fn replace_folder(staged: &Path, dest: &Path) -> std::io::Result<()> {
+    if !dest.exists() {
+        return fs::rename(staged, dest);
+    }
+    if exchange(staged, dest)? {
+        return Ok(());
+    }
+    let mut aside = staged.as_os_str().to_owned();
+    aside.push("-old");
+    fs::rename(dest, &aside)?;
+    fs::rename(staged, dest).inspect_err(|_| {
+        // The first error is the one to tell.
+        let _ = fs::rename(&aside, dest);
+    })?;
+    fs::rename(&aside, staged)
+}
+
+/// Whether the two could be exchanged: not every system can, nor every file system.
+#[cfg(target_os = "linux")]
+fn exchange(one: &Path, other: &Path) -> std::io::Result<bool> {
+    use rustix::{
+        fs::{CWD, RenameFlags, renameat_with},
+        io::Errno,
+    };
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> std::io::Result<bool> {
+    Ok(false)
 }
 
 /// Adds one line to a journal. A torn last line, left by a crash, is cut off first. The line is in

@@ -38,6 +38,12 @@ impl RunFolder {
         &self.id
     }
 
+    /// The folder of runs that it is in.
+    #[must_use]
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
     /// The run record.
     #[must_use]
     pub fn record(&self) -> PathBuf {
@@ -68,6 +74,18 @@ impl RunFolder {
         self.journals().join("events.jsonl")
     }
 
+    /// Base and tuned side by side on held-out prompts.
+    #[must_use]
+    pub fn samples(&self) -> PathBuf {
+        self.journals().join("samples.jsonl")
+    }
+
+    /// The run as a page.
+    #[must_use]
+    pub fn report(&self) -> PathBuf {
+        self.journals().join("report.html")
+    }
+
     /// Held while a process trains the run.
     #[must_use]
     pub fn lock(&self) -> PathBuf {
@@ -84,6 +102,21 @@ impl RunFolder {
     #[must_use]
     pub fn adapter(&self) -> PathBuf {
         self.store().join("adapter")
+    }
+
+    /// Removes what a killed process was writing: temporary files and folders of this run. The
+    /// caller holds the run's lock.
+    ///
+    /// # Errors
+    /// `failed` that names what cannot be removed.
+    pub fn sweep(&self) -> Result<()> {
+        let of_record = durable::temporary_for(&self.record());
+        let of_record = of_record.as_encoded_bytes();
+        durable::sweep(&self.output.join("runs"), false, &|name| name.starts_with(of_record))?;
+        // These are written by this run alone; the second is what the storage of files writes.
+        let ours = |name: &[u8]| name.starts_with(b".tmp-") || name.starts_with(b".tinsmith-tmp-");
+        durable::sweep(&self.journals(), false, &ours)?;
+        durable::sweep(&self.store(), true, &ours)
     }
 
     /// Every run below `output`, oldest first.

@@ -14,11 +14,11 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock of a run, or says who has it. `typed` is what a user types to mean the run.
     ///
     /// # Errors
     /// `failed` if another process holds it, or the file cannot be written.
-    pub fn take(path: &Path, run: &str) -> Result<Self> {
+    pub fn take(path: &Path, run: &str, typed: &str) -> Result<Self> {
         let io = |e: std::io::Error| Error::io("lock", path, &e);
         let mut file = OpenOptions::new()
             .create(true)
@@ -38,7 +38,7 @@ impl Lock {
                     pid => format!("process {pid}"),
                 };
                 return Err(Error::failed(format!("run `{run}` is being trained by {by}"))
-                    .hint(format!("watch it with `tinsmith status {run} --follow`")));
+                    .hint(format!("watch it with `tinsmith status {typed} --follow`")));
             }
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }
@@ -57,10 +57,11 @@ mod tests {
     fn the_second_is_told_who_has_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
-        let first = Lock::take(&path, "r1").unwrap();
-        let e = Lock::take(&path, "r1").unwrap_err();
+        let first = Lock::take(&path, "r1", "r1 --output o").unwrap();
+        let e = Lock::take(&path, "r1", "r1 --output o").unwrap_err();
         assert!(e.message.contains(&format!("process {}", std::process::id())), "{e}");
+        assert_eq!(e.hint.unwrap(), "watch it with `tinsmith status r1 --output o --follow`");
         drop(first);
-        Lock::take(&path, "r1").unwrap();
+        Lock::take(&path, "r1", "r1").unwrap();
     }
 }

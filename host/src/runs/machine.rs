@@ -1,7 +1,7 @@
 //! Facts about the machine that a run was trained on.
 
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::{fs, path::Path};
 
 /// Where a run was trained.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +52,45 @@ fn cpu() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// Whether a process of this machine lives; `None` where that cannot be told.
+/// Whether the process of this machine that had this id `since` seconds ago lives; `None` where that
+/// cannot be told.
 #[must_use]
-pub fn lives(pid: u32) -> Option<bool> {
-    let proc = std::path::Path::new("/proc");
-    proc.join("self").exists().then(|| proc.join(pid.to_string()).exists())
+pub fn lives(pid: u32, since: f64) -> Option<bool> {
+    // Clocks are read one after the other.
+    const SLACK: f64 = 5.0;
+    let proc = Path::new("/proc");
+    if !proc.join("self").exists() {
+        return None;
+    }
+    if !proc.join(pid.to_string()).exists() {
+        return Some(false);
+    }
+    // The system gives the ids of dead processes to new ones: one that is younger is another.
+    Some(age(pid).is_none_or(|age| age + SLACK >= since))
+}
+
+/// How long a process has lived, in seconds.
+fn age(pid: u32) -> Option<f64> {
+    /// What the kernel counts in, whatever it ticks in.
+    const USER_HZ: f64 = 100.0;
+    let first = |text: String| text.split_whitespace().next()?.parse::<f64>().ok();
+    let uptime = first(fs::read_to_string("/proc/uptime").ok()?)?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in brackets, may hold anything. Behind it, from field 3 on; field 22 is the start.
+    let start = stat.rsplit_once(')')?.1.split_whitespace().nth(22 - 3)?;
+    Some(uptime - start.parse::<f64>().ok()? / USER_HZ)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_lives_and_an_older_one_of_its_id_does_not() {
+        let us = std::process::id();
+        assert_eq!(lives(us, 0.0), Some(true));
+        assert_eq!(lives(us, 1e9), Some(false), "we are younger than thirty years");
+        // The largest process id of Linux is 2^22.
+        assert_eq!(lives(5_000_000, 0.0), Some(false));
+    }
 }

@@ -12,6 +12,8 @@ mod journal;
 mod lock;
 mod machine;
 mod record;
+mod report;
+mod samples;
 mod staging;
 
 pub use durable::{create_folder, replace};
@@ -21,7 +23,9 @@ pub use journal::{Measured, MetricsLine, append, event, read, read_metrics};
 pub use lock::Lock;
 pub use machine::{Machine, hostname, lives};
 pub use record::{
-    AdapterFacts, Attempt, CheckpointEntry, CheckpointKind, Evaluation, Evaluations, Failure,
-    Fingerprints, PlanFacts, PlannedSave, Progress, RunRecord, SCHEMA, Status,
+    AdapterFacts, Attempt, CheckpointEntry, CheckpointKind, DataFacts, Evaluation, Evaluations,
+    Failure, Fingerprints, PlanFacts, PlannedSave, Progress, RunRecord, SCHEMA, Status,
 };
+pub use report::write_report;
+pub use samples::{Answers, read_samples, write_samples};
 pub use staging::Staging;

@@ -2,6 +2,14 @@
 //!
 //! `<output>/runs/<id>.json`. `status` reads this file and nothing else; `train --resume` trusts it.
 
+mod facts;
+mod history;
+
+pub use facts::{
+    AdapterFacts, DataFacts, Evaluation, Evaluations, Failure, Fingerprints, PlanFacts, Progress,
+};
+pub use history::{Attempt, CheckpointEntry, CheckpointKind, PlannedSave};
+
 use super::{Machine, durable};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -45,6 +53,8 @@ pub struct RunRecord {
     pub base_dir: String,
     /// What must not change between the parts of a run.
     pub fingerprints: Fingerprints,
+    /// What became of the rows of the datasets.
+    pub data: DataFacts,
     /// What was to be done.
     pub plan: PlanFacts,
     /// How far it is.
@@ -94,208 +104,6 @@ impl Status {
             Self::Completed => "completed",
         }
     }
-}
-
-/// Why a run stopped.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Failure {
-    /// The kind, as plugins name them, or `interrupted`, `limit`.
-    pub kind: String,
-    /// One line.
-    pub message: String,
-    /// What the user can do.
-    pub hint: Option<String>,
-}
-
-/// What must not change between the parts of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Fingerprints {
-    /// sha256 of the datasets.
-    pub data: String,
-    /// sha256 of what decides the encoding.
-    pub tokenizer: String,
-    /// Renderer with its plugin, version and settings.
-    pub renderer: String,
-    /// sha256 of every plugin's library, or `built-in VERSION`, by plugin id.
-    pub plugins: BTreeMap<String, String>,
-    /// sha256 of the order of examples.
-    pub order: String,
-    /// Seed of the order.
-    pub order_seed: u64,
-}
-
-impl Fingerprints {
-    /// Names of what differs.
-    #[must_use]
-    pub fn differences(&self, now: &Self) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut compare = |name: &str, equal: bool| {
-            if !equal {
-                names.push(name.to_owned());
-            }
-        };
-        compare("data", self.data == now.data);
-        compare("tokenizer", self.tokenizer == now.tokenizer);
-        compare("renderer", self.renderer == now.renderer);
-        compare("order of examples", self.order == now.order && self.order_seed == now.order_seed);
-        let ids: std::collections::BTreeSet<&String> =
-            self.plugins.keys().chain(now.plugins.keys()).collect();
-        for id in ids {
-            compare(&format!("plugin {id}"), self.plugins.get(id) == now.plugins.get(id));
-        }
-        names
-    }
-}
-
-/// What was to be done.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PlanFacts {
-    /// Optimizer steps.
-    pub steps: u64,
-    /// Passes over the data.
-    pub epochs: u32,
-    /// Examples to train on.
-    pub examples: u64,
-    /// Examples held out.
-    pub eval_examples: u64,
-    /// Tokens of all steps.
-    pub tokens: u64,
-    /// Trained tokens of all steps.
-    pub trained_tokens: u64,
-}
-
-/// How far a run is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Progress {
-    /// Optimizer steps that are done.
-    pub step: u64,
-    /// The batch that comes next.
-    pub next_batch: u64,
-    /// Tokens of the steps done, each step once.
-    pub tokens: u64,
-    /// Trained tokens of the steps done, each step once.
-    pub trained_tokens: u64,
-    /// Steps that were computed again after a resume.
-    pub repeated_steps: u64,
-    /// Their tokens.
-    pub repeated_tokens: u64,
-    /// Seconds spent in training, all attempts together.
-    pub seconds: f64,
-    /// Cost in US dollars, where the trainer tells prices.
-    pub usd: Option<f64>,
-}
-
-/// Evaluations on held-out data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Evaluations {
-    /// Before the first step.
-    pub before: Option<Evaluation>,
-    /// After the last step.
-    pub after: Option<Evaluation>,
-}
-
-/// One evaluation on held-out data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Evaluation {
-    /// Mean negative log-likelihood of a trained token, in nats.
-    pub nll: Option<f64>,
-    /// Share of answers in the form asked for.
-    pub form: Option<f64>,
-    /// Mean share of the reference's lines that occur in the answer.
-    pub recall: Option<f64>,
-    /// Answers that were sampled.
-    pub answers: u64,
-}
-
-/// One start of a process on a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Attempt {
-    /// From 1.
-    pub number: u32,
-    /// Steps done when it began.
-    pub from_step: u64,
-    /// The checkpoint it began from.
-    pub from_checkpoint: Option<String>,
-    /// The trainer's own name for its part.
-    pub trainer_run: Option<String>,
-    /// When it began, RFC 3339.
-    pub started: String,
-    /// When it ended, RFC 3339. None for one that was killed.
-    pub ended: Option<String>,
-    /// The process.
-    pub pid: u32,
-}
-
-/// A save, noted before it was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PlannedSave {
-    /// Its name.
-    pub name: String,
-    /// Steps done.
-    pub step: u64,
-    /// The attempt.
-    pub attempt: u32,
-}
-
-/// Why a checkpoint was saved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckpointKind {
-    /// `checkpoint.every_steps`.
-    #[default]
-    Periodic,
-    /// The run was interrupted or reached a limit.
-    Interrupt,
-    /// All steps are done.
-    Final,
-}
-
-/// A checkpoint that counts: every operation of its run before it succeeded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CheckpointEntry {
-    /// Its name.
-    pub name: String,
-    /// Steps done, which is the batch that comes next.
-    pub step: u64,
-    /// Why it was saved.
-    pub kind: CheckpointKind,
-    /// What the trainer knows it by.
-    pub uri: String,
-    /// sha256 of its manifest.
-    pub sha256: Option<String>,
-    /// Size, where known.
-    pub bytes: Option<u64>,
-    /// Seconds after which it expires.
-    pub ttl: Option<u64>,
-    /// The attempt that saved it.
-    pub attempt: u32,
-    /// When, RFC 3339.
-    pub created: String,
-    /// Tokens trained up to it.
-    pub tokens: u64,
-    /// Trained tokens up to it.
-    pub trained_tokens: u64,
-    /// Whether it was deleted since (`checkpoint.keep_last`).
-    pub deleted: bool,
-}
-
-/// Where the finished adapter lies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AdapterFacts {
-    /// The folder.
-    pub path: String,
-    /// sha256 of each file, by name.
-    pub files: BTreeMap<String, String>,
 }
 
 impl RunRecord {

@@ -40,7 +40,7 @@ impl Staging {
         };
         durable::create_folder(beside)?;
         let folder = tempfile::Builder::new()
-            .prefix(".tmp-")
+            .prefix(&durable::temporary_for(dest))
             .tempdir_in(beside)
             .map_err(|e| Error::io("write in", beside, &e))?;
         Ok(Self { folder, dest: dest.to_owned(), open: None, files: BTreeMap::new() })
@@ -76,23 +76,19 @@ impl Staging {
         let io = |e: std::io::Error| Error::io("write", &self.dest, &e);
         durable::sync_folder(self.folder.path()).map_err(io)?;
         failpoint!("export:staged");
-        self.clear_place()?;
-        failpoint!("export:cleared");
-        let staged = self.folder.keep();
-        if let Err(e) = fs::rename(&staged, &self.dest) {
-            // Nothing half-made may remain; that this worked or not does not change the answer.
-            let _ = fs::remove_dir_all(&staged);
-            return Err(Error::io("write", &self.dest, &e));
-        }
+        self.check_place()?;
+        durable::replace_folder(self.folder.path(), &self.dest).map_err(io)?;
+        failpoint!("export:replaced");
         if let Some(beside) = self.dest.parent().filter(|p| !p.as_os_str().is_empty()) {
             durable::sync_folder(beside).map_err(io)?;
         }
-        failpoint!("export:renamed");
+        failpoint!("export:done");
+        // Dropped here, the staging folder takes the earlier export with it.
         Ok(std::mem::take(&mut self.files))
     }
 
-    /// Removes an earlier export, file by file, and nothing else.
-    fn clear_place(&self) -> Result<()> {
+    /// Refuses to replace anything but an earlier export.
+    fn check_place(&self) -> Result<()> {
         let dest = &self.dest;
         let Ok(entries) = fs::read_dir(dest) else {
             return if dest.exists() {
@@ -102,22 +98,22 @@ impl Staging {
                 Ok(())
             };
         };
-        let names: Vec<_> = entries.flatten().map(|e| e.file_name()).collect();
-        let ours =
-            |name: &std::ffi::OsString| name.to_str().is_some_and(|n| self.files.contains_key(n));
-        if let Some(other) = names.iter().find(|name| !ours(name)) {
-            return Err(Error::usage(format!(
-                "`{}` holds `{}`, which is not part of the export",
-                dest.display(),
-                other.to_string_lossy()
-            ))
-            .hint("choose an empty folder with `--dest`"));
+        let ours = |name: &str| {
+            let folder = format!("{name}/");
+            self.files.keys().any(|file| file == name || file.starts_with(&folder))
+        };
+        for entry in entries {
+            let name = entry.map_err(|e| Error::io("read", dest, &e))?.file_name();
+            if !name.to_str().is_some_and(ours) {
+                return Err(Error::usage(format!(
+                    "`{}` holds `{}`, which is not part of the export",
+                    dest.display(),
+                    name.to_string_lossy()
+                ))
+                .hint("choose an empty folder with `--dest`"));
+            }
         }
-        let io = |e: std::io::Error| Error::io("replace", dest, &e);
-        for name in names {
-            fs::remove_file(dest.join(name)).map_err(io)?;
-        }
-        fs::remove_dir(dest).map_err(io)
+        Ok(())
     }
 }
 

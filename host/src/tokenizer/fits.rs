@@ -28,15 +28,15 @@ pub fn check(tokenizer: &TokenizerInfo, model: &Path) -> Result<()> {
             .hint("`model.base_model` must be the folder of a model, with its `config.json`")
     })?;
     let config: ModelConfig = serde_json::from_slice(&bytes).map_err(|e| {
-        Error::usage(format!("not a model's config: {e}")).place(
-            &path,
-            Some(e.line() as u64),
-            Some(e.column() as u64),
-        )
+        Error::usage(format!("not a model's config: {e}"))
+            .place(&path, Some(e.line() as u64), Some(e.column() as u64))
+            .hint("the file is damaged, or a download stopped: fetch the model again")
     })?;
     let rows = config.vocab_size.or(config.text_config.and_then(|t| t.vocab_size));
     let Some(rows) = rows else {
-        return Err(Error::usage("`vocab_size` is missing").place(path, None, None));
+        return Err(Error::usage("`vocab_size` is missing")
+            .place(path, None, None)
+            .hint("`model.base_model` must be the folder of a language model"));
     };
     let ids = u64::from(tokenizer.vocab_size);
     if ids > rows {

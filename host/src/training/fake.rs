@@ -21,6 +21,8 @@ pub struct State {
     pub saved: BTreeMap<String, u64>,
     /// Operations left until one fails, and how.
     pub fail_in: Option<(usize, Failing)>,
+    /// No operation is ever answered.
+    pub fail_always: bool,
     runs: u32,
 }
 
@@ -141,7 +143,9 @@ impl FakeRun {
         let failing = {
             let mut state = self.fake.state.lock().unwrap();
             state.log.push(name);
+            let always = state.fail_always;
             match &mut state.fail_in {
+                _ if always => Some(Failing::Dropped),
                 Some((0, how)) => {
                     let how = *how;
                     state.fail_in = None;

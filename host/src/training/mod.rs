@@ -20,7 +20,7 @@ pub use evaluate::held_out_nll;
 pub use loss_path::{LossPath, cross_entropy, weighted};
 pub use recorder::{Recorder, StepDone, failure};
 pub use recovery::train_with_recovery;
-pub use resume::{check_config, check_unchanged, computed_steps, rewind};
+pub use resume::{changes, check_config, check_unchanged, count_computed, rewind};
 pub use session::{Session, adapter_spec};
 pub use steps::{Ended, Start, train};
 pub use stop::Stop;

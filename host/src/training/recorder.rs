@@ -149,6 +149,7 @@ impl Recorder {
         progress.next_batch = done.step;
         progress.tokens += done.tokens;
         progress.trained_tokens += done.trained;
+        progress.computed_tokens += done.tokens;
         if done.step <= self.computed {
             progress.repeated_steps += 1;
             progress.repeated_tokens += done.tokens;
@@ -240,6 +241,6 @@ fn writable(figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
 /// An error as the record keeps it.
 #[must_use]
 pub fn failure(error: &Error) -> Failure {
-    let kind = error.plugin_kind.map_or("failed", |kind| kind.name());
+    let kind = error.plugin_kind.map_or(error.kind.name(), |kind| kind.name());
     Failure { kind: kind.into(), message: error.to_string(), hint: error.hint.clone() }
 }

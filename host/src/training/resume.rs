@@ -8,7 +8,7 @@ adapter has each planned step exactly once.
 use super::{Start, Watch};
 use crate::{
     Error, Result,
-    runs::{Fingerprints, Measured, RunFolder, RunRecord, read_metrics},
+    runs::{Fingerprints, Measured, MetricsLine, Progress, RunFolder, RunRecord, read},
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -72,14 +72,28 @@ pub fn rewind(
     Ok(Start { from, checkpoint: last.map(|c| c.name), step })
 }
 
-/// Steps that earlier attempts computed, whether or not they count.
+/// What earlier attempts computed, whether or not it counts, from the journal: a process that was
+/// killed may not have brought it into the record.
 ///
 /// # Errors
 /// `failed` if the journal is damaged.
-pub fn computed_steps(folder: &RunFolder, record: &RunRecord) -> Result<u64> {
-    let lines = read_metrics(&folder.metrics())?;
-    let steps = lines.iter().filter(|l| l.kind == Measured::Step).map(|l| l.step);
-    Ok(steps.max().unwrap_or(0).max(record.progress.step))
+pub fn count_computed(folder: &RunFolder, progress: &mut Progress) -> Result<u64> {
+    let mut known = BTreeSet::new();
+    let (mut repeated, mut tokens) = ((0, 0), 0);
+    for line in read::<MetricsLine>(&folder.metrics())? {
+        if line.kind != Measured::Step {
+            continue;
+        }
+        let of_step = line.figures.get("tokens").copied().unwrap_or(0.0) as u64;
+        tokens += of_step;
+        if !known.insert(line.step) {
+            repeated = (repeated.0 + 1, repeated.1 + of_step);
+        }
+    }
+    progress.repeated_steps = progress.repeated_steps.max(repeated.0);
+    progress.repeated_tokens = progress.repeated_tokens.max(repeated.1);
+    progress.computed_tokens = progress.computed_tokens.max(tokens);
+    Ok(known.last().copied().unwrap_or(0).max(progress.step))
 }
 
 /// Refuses to go on where something has changed that decides the result.
@@ -90,17 +104,23 @@ pub fn check_unchanged(was: &Fingerprints, now: &Fingerprints) -> Result<()> {
     refuse(&was.differences(now))
 }
 
-/// Refuses a config whose decisive sections differ from the recorded one.
-///
-/// # Errors
-/// `usage` that names the keys.
-pub fn check_config(was: &Value, now: &Value) -> Result<()> {
+/// Keys of a config's decisive sections that differ from the recorded ones.
+#[must_use]
+pub fn changes(was: &Value, now: &Value) -> Vec<String> {
     let mut keys = Vec::new();
     for section in DECISIVE {
         differing(section, &was[section], &now[section], &mut keys);
     }
     keys.retain(|key| !HARMLESS.contains(&key.as_str()));
-    refuse(&keys)
+    keys
+}
+
+/// Refuses a config whose decisive sections differ from the recorded one.
+///
+/// # Errors
+/// `usage` that names the keys.
+pub fn check_config(was: &Value, now: &Value) -> Result<()> {
+    refuse(&changes(was, now))
 }
 
 fn differing(path: &str, was: &Value, now: &Value, keys: &mut Vec<String>) {

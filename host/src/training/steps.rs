@@ -70,7 +70,7 @@ struct Loop<'s, 'a> {
     queue: VecDeque<Op>,
     /// The step that is submitted next, from 0.
     next: u64,
-    /// Tokens of steps that were submitted, those of earlier attempts included.
+    /// Tokens of steps that were submitted, all those of earlier attempts included.
     submitted: u64,
     settled: Instant,
 }
@@ -81,7 +81,8 @@ struct Loop<'s, 'a> {
 /// Whatever an operation or a write answered. The run is dropped; the record holds the checkpoints
 /// that count.
 pub fn train(session: &Session<'_>, recorder: &mut Recorder, start: Start) -> Result<Ended> {
-    let mut run = session.trainer.open(start.from)?;
+    let opened = session.trainer.open(start.from);
+    let mut run = opened.map_err(|e| Error::from(e).not_of_the_data())?;
     recorder.opened(&run.id().0, start.checkpoint.as_deref())?;
     let first = start.step == 0 && recorder.record.evaluations.before.is_none();
     if first && let Some(nll) = held_out_nll(session, run.as_mut())? {
@@ -90,7 +91,7 @@ pub fn train(session: &Session<'_>, recorder: &mut Recorder, start: Start) -> Re
         recorder.metrics(0, Measured::Eval, BTreeMap::from([("nll".into(), nll)]))?;
         session.watch.evaluated(0, nll);
     }
-    let submitted = recorder.record.progress.tokens + recorder.record.progress.repeated_tokens;
+    let submitted = recorder.record.progress.computed_tokens;
     let (queue, next, settled) = (VecDeque::new(), start.step, Instant::now());
     let mut all = Loop { session, recorder, run, queue, next, submitted, settled };
     let ended = all.steps();
@@ -167,6 +168,8 @@ impl Loop<'_, '_> {
             }
             LossPath::Host(loss) => {
                 self.run.forward(Arc::clone(&batch.batch), forward_done);
+                // It is executed behind what is queued: a failure there is the one to tell.
+                self.settle_all()?;
                 let answer =
                     wait(&forward, session.watch).map_err(|e| failed(e, "forward", step))?;
                 let (evaluated, backward) = weighted(loss.as_ref(), &batch, &answer)?;

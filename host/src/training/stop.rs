@@ -7,7 +7,6 @@ use signal_hook::{
 };
 use std::{
     fs,
-    io::Write,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -16,15 +15,19 @@ use std::{
 
 /// Whether the user asked to stop.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    /// Set while there is nothing to finish first.
+    idle: Arc<AtomicBool>,
+}
 
 impl Stop {
-    /// Listens to Ctrl-C, to SIGTERM, and to SIGHUP unless it is ignored (`nohup`). Later calls
-    /// answer the same.
+    /// Listens to Ctrl-C, to SIGTERM, and to SIGHUP unless it is ignored (`nohup`). `tell` is called
+    /// when the first comes, on a thread of its own. Later calls answer the same.
     ///
     /// # Errors
     /// `failed` if the system refuses the handler.
-    pub fn on_interrupt() -> Result<Self> {
+    pub fn on_interrupt(tell: impl Fn() + Send + 'static) -> Result<Self> {
         static INSTALLED: OnceLock<Stop> = OnceLock::new();
         if let Some(stop) = INSTALLED.get() {
             return Ok(stop.clone());
@@ -37,14 +40,11 @@ impl Stop {
         let asked = stop.clone();
         let listen = move || {
             for _ in signals.forever() {
-                if asked.0.swap(true, Ordering::SeqCst) {
+                let idle = asked.idle.load(Ordering::SeqCst);
+                if asked.asked.swap(true, Ordering::SeqCst) || idle {
                     std::process::exit(130);
                 }
-                // If nobody reads stderr, nobody needs to be told.
-                let _ = writeln!(
-                    std::io::stderr().lock(),
-                    "\nstopping after this step, with a checkpoint; press Ctrl-C again to stop at once"
-                );
+                tell();
             }
         };
         std::thread::Builder::new().name("signals".into()).spawn(listen).map_err(failed)?;
@@ -54,18 +54,27 @@ impl Stop {
     /// Whether the user asked to stop.
     #[must_use]
     pub fn asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// Asks, as Ctrl-C does.
     pub fn ask(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.asked.store(true, Ordering::SeqCst);
+    }
+
+    /// Does what may be given up at any instant, such as waiting for a user to type: meanwhile the
+    /// first Ctrl-C ends the process.
+    pub fn at_once<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.idle.store(true, Ordering::SeqCst);
+        let done = work();
+        self.idle.store(false, Ordering::SeqCst);
+        done
     }
 
     /// The flag itself, for services.
     #[must_use]
     pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.asked)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Ended, LossPath, Recorder, Session, Silent, StepDone, Stop, Watch, adapter_spec,
-    computed_steps,
+    count_computed,
     fake::{Failing, Fake, Squares},
     rewind, train, train_with_recovery,
 };
@@ -36,6 +36,8 @@ struct Bench {
     fake: Fake,
     stop: Stop,
     recover: bool,
+    /// Whether the trainer knows the loss; else it is evaluated here.
+    known: bool,
     output: tempfile::TempDir,
 }
 
@@ -56,6 +58,7 @@ impl Bench {
             fake: Fake::new(true),
             stop: Stop::default(),
             recover: false,
+            known: true,
             output: tempfile::tempdir().unwrap(),
         }
     }
@@ -64,7 +67,8 @@ impl Bench {
     fn attempt(&self, record: Option<RunRecord>, watch: &dyn Watch) -> (Result<Ended>, RunRecord) {
         let plan = Plan::new(&self.config, &self.train, &self.eval, &["weights".into()]).unwrap();
         let name = &self.config.training.loss.name;
-        let loss = LossPath::choose(name, Squares::new(true), "fake", &self.fake.can).unwrap();
+        let loss =
+            LossPath::choose(name, Squares::new(self.known), "fake", &self.fake.can).unwrap();
         let adapter = adapter_spec(&self.config);
         let (folder, mut record) = match record {
             Some(record) => (RunFolder::find(self.output.path(), "latest").unwrap(), record),
@@ -79,7 +83,7 @@ impl Bench {
                 (folder, record)
             }
         };
-        let computed = computed_steps(&folder, &record).unwrap();
+        let computed = count_computed(&folder, &mut record.progress).unwrap();
         let start = rewind(&mut record, &self.fake, adapter.clone(), watch).unwrap();
         let mut recorder = Recorder::new(folder, record, computed);
         let session = Session {
@@ -301,6 +305,74 @@ fn a_loss_evaluated_here_becomes_weights() {
 }
 
 #[test]
+fn a_run_whose_loss_is_evaluated_here_survives_a_failure_at_any_operation() {
+    let bench = || Bench { known: false, ..Bench::new(&json!({})) };
+    let whole = bench();
+    let (ended, record) = whole.attempt(None, &Silent);
+    assert_eq!(ended.unwrap(), Ended::Completed);
+    let log = whole.fake.log();
+    assert_eq!(&log[..4], ["open base", "forward", "fb 1", "optim"]);
+    // 10 steps of three operations, 4 saves, opening and closing.
+    assert_eq!(log.len(), 36);
+    let expected = whole.weights_of(&record, "final");
+    let lines = read_metrics(&whole.folder().metrics()).unwrap();
+    assert!(lines.iter().all(|line| line.figures["loss:sum"] < 0.0));
+    for op in 0..34 {
+        let how = [Failing::With(ErrorKind::IO), Failing::Dropped][op % 2];
+        let bench = bench();
+        bench.fake.state.lock().unwrap().fail_in = Some((op, how));
+        let (ended, record) = bench.attempt(None, &Silent);
+        let e = ended.unwrap_err().to_string();
+        // The operation that failed is named, not one that was queued behind it.
+        let failed = bench.fake.log()[op + 1].clone();
+        let named = match failed.split(' ').next().unwrap() {
+            "fb" => "forward_backward",
+            "optim" => "optim_step",
+            "save" => "save the checkpoint",
+            other => other,
+        };
+        assert!(e.contains(named), "operation {op}, {failed}: {e}");
+        let (ended, record) = bench.attempt(Some(record), &Silent);
+        assert_eq!(ended.unwrap(), Ended::Completed);
+        assert_eq!(bench.weights_of(&record, "final"), expected, "operation {op}, {how:?}");
+    }
+}
+
+#[test]
+fn every_repetition_is_counted_also_where_a_killed_process_left_only_its_journal() {
+    let fail = |bench: &Bench, op: usize| {
+        bench.fake.state.lock().unwrap().fail_in = Some((op, Failing::With(ErrorKind::IO)));
+    };
+    let bench = Bench::new(&json!({"checkpoint": {"every_steps": null}}));
+    // The optimizer step of step 8, then that of step 6, both without a checkpoint: 7, 5 and 10 steps.
+    fail(&bench, 15);
+    let (_, first) = bench.attempt(None, &Silent);
+    fail(&bench, 11);
+    let (_, second) = bench.attempt(Some(first.clone()), &Silent);
+    assert_eq!((second.progress.repeated_steps, second.progress.computed_tokens), (5, 24));
+    // The record as a killed process leaves it: it knows nothing of the second attempt's steps.
+    let stale = RunRecord { attempts: second.attempts, ..first };
+    let (ended, record) = bench.attempt(Some(stale), &Silent);
+    assert_eq!(ended.unwrap(), Ended::Completed);
+    assert_eq!((record.progress.repeated_steps, record.progress.repeated_tokens), (12, 24));
+    assert_eq!((record.progress.tokens, record.progress.computed_tokens), (20, 44));
+}
+
+#[test]
+fn tokens_that_were_computed_and_lost_count_for_the_limit() {
+    let bench = Bench::new(&json!({
+        "checkpoint": {"every_steps": null}, "limits": {"max_tokens": 20},
+    }));
+    bench.fake.state.lock().unwrap().fail_in = Some((15, Failing::With(ErrorKind::IO)));
+    let (_, record) = bench.attempt(None, &Silent);
+    assert_eq!(record.progress.step, 7);
+    // 14 tokens are spent and lost: 6 remain, which is three steps.
+    let (ended, record) = bench.attempt(Some(record), &Silent);
+    assert!(matches!(ended.unwrap(), Ended::Limit(_)));
+    assert_eq!(record.progress.step, 3);
+}
+
+#[test]
 fn an_unwritable_record_stops_the_run_before_its_first_operation() {
     let bench = Bench::new(&json!({}));
     let folder = RunFolder::create(bench.output.path()).unwrap();
@@ -324,6 +396,12 @@ fn a_lost_answer_begins_again_by_itself_and_a_refusal_does_not() {
         assert_eq!(record.attempts.len(), 2);
         assert!(record.attempts[0].ended.is_some());
     }
+    let mut bench = Bench::new(&json!({}));
+    bench.recover = true;
+    bench.fake.state.lock().unwrap().fail_always = true;
+    let (ended, record) = bench.attempt(None, &Silent);
+    assert_eq!(ended.unwrap_err().plugin_kind, Some(ErrorKind::LOST));
+    assert_eq!(record.attempts.len(), 4, "three new beginnings, then it is told");
     let mut bench = Bench::new(&json!({}));
     bench.recover = true;
     bench.fake.state.lock().unwrap().fail_in = Some((7, Failing::With(ErrorKind::REJECTED)));

@@ -1,7 +1,7 @@
-//! Arguments of the commands about runs: `train`, `status`, `download`, `sample`.
+//! Arguments of the commands about runs: `train`, `status`, `runs`, `download`, `sample`.
 
 use super::{FormatArgs, OutputArgs, SetArgs};
-use clap::{Args, ValueHint};
+use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
 /// `tinsmith train`.
@@ -39,6 +39,27 @@ pub struct StatusArgs {
     /// Keep showing the run until it ends
     #[arg(long)]
     pub follow: bool,
+    /// Where runs lie.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How data is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `tinsmith runs`.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Write the report of a run, a page that needs nothing but itself; prints its path
+    Report(RunsReportArgs),
+}
+
+/// `tinsmith runs report`.
+#[derive(Args, Clone, Debug)]
+pub struct RunsReportArgs {
+    /// The run; `latest` is the newest
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub run: String,
     /// Where runs lie.
     #[command(flatten)]
     pub output: OutputArgs,

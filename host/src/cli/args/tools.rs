@@ -61,6 +61,9 @@ pub struct PluginsAddArgs {
     /// Replace an installed plugin of the same id
     #[arg(long)]
     pub replace: bool,
+    /// How data is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// `tinsmith plugins trust`.
@@ -69,6 +72,9 @@ pub struct PluginsTrustArgs {
     /// The library, or the folder with its `plugin.toml`
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub path: PathBuf,
+    /// How data is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// `tinsmith config`.

@@ -1,7 +1,7 @@
 //! Examples on paper: as JSON lines, as marked text, as a page.
 
 use super::visible::visible;
-use crate::{Result, cli::Ui, data::Rendered, tokenizer::Tokenizer};
+use crate::{Result, cli::Ui, data::Rendered, html::escape, tokenizer::Tokenizer};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{fmt::Write, ops::Range};
@@ -158,7 +158,3 @@ pub const HTML_HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=
 max-width: 60em }\nh2 { font-size: 1em }\npre { white-space: pre-wrap; overflow-wrap: anywhere; \
 padding: 1em; background: #f6f6f6 }\nmark { background: #cfe8cf; text-decoration: underline }\n\
 </style>\n<p>Trained text is underlined; its weight is shown under the pointer.</p>\n";
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}

@@ -47,7 +47,7 @@ impl Source {
         }
         let folder = RunFolder::find(&args.output.dir(None), &args.source)?;
         let record = RunRecord::read(&folder.record())?;
-        let checkpoint = choose_checkpoint(&record, args.checkpoint.as_deref())?;
+        let checkpoint = choose_checkpoint(&folder, &record, args.checkpoint.as_deref())?;
         let base_dir = PathBuf::from(&record.base_dir);
         let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &args.set.set)?;
         let tools = Tools::new(loaded, tool_options(ui, stop))?;

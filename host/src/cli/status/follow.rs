@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Shows a run until it ends, then in detail.
 pub fn follow(folder: &RunFolder, format: Format, ui: &Ui) -> Result<()> {
-    let stop = Stop::on_interrupt()?;
+    let stop = Stop::on_interrupt(|| {})?;
     let mut record = RunRecord::read(&folder.record())?;
     let bar = ui.progress(record.plan.steps, "{wide_bar} {pos}/{len} steps  {msg}");
     let mut shown = None;
@@ -34,6 +34,6 @@ pub fn follow(folder: &RunFolder, format: Format, ui: &Ui) -> Result<()> {
         std::thread::sleep(Duration::from_millis(250));
         record = RunRecord::read(&folder.record())?;
     }
-    bar.finish_and_clear();
+    bar.clear();
     show::show(folder, format, ui)
 }

@@ -1,6 +1,9 @@
 //! One run in detail.
 
-use super::{super::args::Format, state};
+use super::{
+    super::{args::Format, tooling::typed},
+    state,
+};
 use crate::{
     Result,
     cli::{Style, Ui},
@@ -27,7 +30,7 @@ pub fn show(folder: &RunFolder, format: Format, ui: &Ui) -> Result<()> {
     for (name, value) in rows(folder, &record, &losses) {
         ui.data(format!("{} {value}", ui.paint(Style::Dim, format_args!("{name:>12}"))))?;
     }
-    if let Some(next) = next_command(&record) {
+    if let Some(next) = next_command(folder, &record) {
         ui.hint(format_args!("`{next}`"));
     }
     Ok(())
@@ -68,6 +71,9 @@ fn rows(folder: &RunFolder, record: &RunRecord, losses: &[f64]) -> Vec<(&'static
         rows.push(("attempts", record.attempts.len().to_string()));
     }
     rows.push(("record", folder.record().display().to_string()));
+    if folder.report().is_file() {
+        rows.push(("report", folder.report().display().to_string()));
+    }
     rows.extend(record.adapter.as_ref().map(|adapter| ("adapter", adapter.path.clone())));
     rows
 }
@@ -82,14 +88,14 @@ fn evaluated(evaluation: &Evaluation) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn next_command(record: &RunRecord) -> Option<String> {
-    let id = &record.id;
+fn next_command(folder: &RunFolder, record: &RunRecord) -> Option<String> {
+    let run = typed(folder);
     match (record.status, state(record)) {
-        (Status::Completed, _) => Some(format!("tinsmith sample {id} --base --prompt \"…\"")),
+        (Status::Completed, _) => Some(format!("tinsmith sample {run} --base --prompt \"…\"")),
         (Status::Failed | Status::Interrupted, _) | (_, "killed" | "silent") => {
-            Some(format!("tinsmith train --resume {id}"))
+            Some(format!("tinsmith train --resume {run}"))
         }
-        _ => Some(format!("tinsmith status {id} --follow")),
+        _ => Some(format!("tinsmith status {run} --follow")),
     }
 }
 

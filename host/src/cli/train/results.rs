@@ -3,9 +3,16 @@
 use super::Job;
 use crate::{
     Result,
-    cli::{Style, Ui, args::Format, tooling::printable},
+    cli::{
+        Style, Ui,
+        args::Format,
+        tooling::{printable, typed},
+    },
     data::HeldOut,
-    runs::{AdapterFacts, Evaluation, RunFolder, RunRecord, Staging},
+    runs::{
+        AdapterFacts, Answers, Evaluation, RunFolder, RunRecord, Staging, write_report,
+        write_samples,
+    },
     training::{Answering, Recorder, Score, Stop, Watch},
 };
 use serde_json::{Value, json};
@@ -87,7 +94,7 @@ fn compare(
             answered: &|n| bar.set_position(n as u64),
         };
         let sampled = answering.all(trainer.sampler(source)?.as_ref(), &prompts);
-        bar.finish_and_clear();
+        bar.clear();
         answers.push(sampled?);
         if stop.asked() {
             return Ok(());
@@ -103,19 +110,25 @@ fn compare(
         evaluation.answers = sampled;
     }
     recorder.write()?;
-    for (i, prompt) in held_out.iter().take(eval.samples as usize).enumerate() {
+    let [base, tuned] = answers.as_slice() else { return Ok(()) };
+    let side_by_side = held_out.iter().zip(base.iter().zip(tuned));
+    let side_by_side: Vec<Answers> = side_by_side
+        .map(|(held_out, (base, tuned))| Answers {
+            messages: held_out.messages.clone(),
+            base: base.clone(),
+            tuned: tuned.clone(),
+            reference: held_out.reference.clone(),
+        })
+        .collect();
+    write_samples(&recorder.folder.samples(), &side_by_side)?;
+    for sample in side_by_side.iter().take(eval.samples as usize) {
         ui.info("");
-        part(ui, Style::Bold, "prompt", last_message(&prompt.messages));
-        part(ui, Style::Dim, "base", &answers[0][i]);
-        part(ui, Style::Good, "tuned", &answers[1][i]);
-        part(ui, Style::Dim, "reference", &prompt.reference);
+        part(ui, Style::Bold, "prompt", sample.question());
+        part(ui, Style::Dim, "base", &sample.base);
+        part(ui, Style::Good, "tuned", &sample.tuned);
+        part(ui, Style::Dim, "reference", &sample.reference);
     }
     Ok(())
-}
-
-fn last_message(messages: &Value) -> &str {
-    let last = messages.as_array().and_then(|m| m.last());
-    last.and_then(|m| m["content"].as_str()).unwrap_or_default()
 }
 
 fn part(ui: &Ui, style: Style, name: &str, text: &str) {
@@ -125,6 +138,13 @@ fn part(ui: &Ui, style: Style, name: &str, text: &str) {
     ui.info(format_args!("{head}  {}", lines.next().unwrap_or("(nothing)")));
     for line in lines {
         ui.info(format_args!("{:>10}  {line}", ""));
+    }
+}
+
+/// Writes the report, whatever became of the run. A run whose report cannot be written is no worse.
+pub fn report(ui: &Ui, folder: &RunFolder) {
+    if let Err(e) = write_report(folder) {
+        ui.warn(format_args!("there is no report: {e}"));
     }
 }
 
@@ -140,20 +160,24 @@ pub fn where_it_lies(
             "event": "ended", "run": record.id, "status": record.status,
             "record": folder.record(), "adapter": record.adapter,
             "evaluations": record.evaluations, "last": record.last,
+            "report": folder.report(),
         }));
     }
     ui.info(format_args!("\n{} {}", dim(ui, "run record"), folder.record().display()));
+    if folder.report().is_file() {
+        ui.info(format_args!("{} {}", dim(ui, "report"), folder.report().display()));
+    }
     if record.adapter.is_some() {
         let full = record.config["training"]["mode"] == "full";
         let name = if full { "model" } else { "adapter" };
         ui.info(format_args!("{} {}", dim(ui, name), folder.adapter().display()));
     }
-    let id = &record.id;
+    let run = typed(folder);
     ui.info(format_args!("\nnext:"));
     for command in [
-        format!("tinsmith sample {id} --base --prompt \"…\""),
-        format!("tinsmith status {id}"),
-        format!("tinsmith download {id} --dest my-adapter"),
+        format!("tinsmith sample {run} --base --prompt \"…\""),
+        format!("tinsmith status {run}"),
+        format!("tinsmith download {run} --dest my-adapter"),
     ] {
         ui.info(format_args!("  {}", ui.paint_err(Style::Accent, command)));
     }

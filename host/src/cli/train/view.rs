@@ -3,19 +3,21 @@
 use super::Job;
 use crate::{
     Result,
-    cli::{Style, Ui, args::Format},
+    cli::{Style, Ui, Verbosity, args::Format},
     plan::{grouped, plural},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Prints the plan: as a table on stderr, or as JSON on stdout.
 pub fn plan(ui: &Ui, job: &Job, format: Format) -> Result<()> {
     let (config, facts) = (&job.tools.loaded.config, &job.plan.facts);
     if format == Format::Json {
+        let origins = job.tools.loaded.origins().into_iter();
+        let origins = origins.map(|(key, from)| (key, Value::from(from)));
         return ui.json_line(&json!({
             "event": "plan", "plan": facts, "renderer": job.tools.renderer_name(),
             "loss_path": job.loss.describe(), "data": job.prepared.report,
-            "notes": job.plan.notes,
+            "notes": job.plan.notes, "origins": Value::Object(origins.collect()),
         }));
     }
     let mut rows = vec![
@@ -30,6 +32,7 @@ pub fn plan(ui: &Ui, job: &Job, format: Format) -> Result<()> {
     if let Some(every) = config.checkpoint.every_steps {
         rows.push(("checkpoints", format!("every {}, and at the end", plural(every, "step"))));
     }
+    rows.extend(settings(ui, job).into_iter().map(|text| ("set", text)));
     for (name, value) in rows {
         ui.info(format_args!("{} {value}", ui.paint_err(Style::Dim, format_args!("{name:>12}"))));
     }
@@ -37,6 +40,15 @@ pub fn plan(ui: &Ui, job: &Job, format: Format) -> Result<()> {
         ui.info(format_args!("{} {note}", ui.paint_err(Style::Warn, "        note")));
     }
     Ok(())
+}
+
+/// Values that a reader of the config file would not expect: each with the flag or variable that it
+/// came from. With `-v` every value that is not its default.
+fn settings(ui: &Ui, job: &Job) -> Vec<String> {
+    let loaded = &job.tools.loaded;
+    let shown =
+        if ui.verbosity() >= Verbosity::Verbose { loaded.origins() } else { loaded.overrides() };
+    shown.into_iter().map(|(key, from)| format!("{key}, by {from}")).collect()
 }
 
 fn trainer(job: &Job) -> String {
