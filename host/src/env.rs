@@ -81,11 +81,10 @@ pub const ALL: &[Variable] = &[
     .key("output"),
     variable(
         TINSMITH_PLUGIN_PATH,
-        "Files and folders in which plugins are looked for, separated as in `PATH`. \
-         Searched after `--plugin` and before the installed plugins.",
+        "Libraries, plugins' folders, and folders of plugins' folders, separated as in `PATH`. \
+         Searched after `--plugin` and the config's `plugins`, and before the installed plugins.",
     )
-    .flag("--plugin")
-    .key("plugins"),
+    .flag("--plugin"),
     variable(
         TINSMITH_THREADS,
         "Thread budget of the whole process, a number from 1 to 4096. Default: all cores.",

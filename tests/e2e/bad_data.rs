@@ -167,7 +167,7 @@ fn more_tokens_than_max_length_by_policy() {
     );
     let drop = policy("drop");
     assert!(drop.starts_with("exit 0\n"), "{drop}");
-    assert!(drop.contains("2 examples") && drop.contains("1 rows too long"), "{drop}");
+    assert!(drop.contains("2 examples") && drop.contains("1 too long"), "{drop}");
     let cut = policy("truncate_right");
     assert!(cut.starts_with("exit 0\n"), "{cut}");
     assert!(cut.contains("3 examples") && cut.contains("1 cut to `data.max_length`"), "{cut}");
@@ -181,7 +181,7 @@ fn rows_without_a_trained_token() {
     let cut = "data: {max_length: 40, overlong: truncate_right}\n";
     let some = run(&format!("{GOOD}\n{long}\n"), cut);
     assert!(some.starts_with("exit 0\n"), "{some}");
-    assert!(some.contains("1 rows without a trained token"), "{some}");
+    assert!(some.contains("1 without a trained token"), "{some}");
     let none = run(&format!("{long}\n{long}\n"), cut);
     assert!(none.starts_with("exit 3\n"), "{none}");
     let why = "error: nothing to train on: of 2 rows, 2 without a trained token";
@@ -203,7 +203,7 @@ fn bad_rows_are_left_out_where_the_config_says_so() {
     let data = format!("{GOOD}\n{{\n{GOOD}\n");
     let shown = run(&data, "data: {on_bad_record: skip}\n");
     assert!(shown.starts_with("exit 0\n"), "{shown}");
-    assert!(shown.contains("2 examples") && shown.contains("1 bad rows left out"), "{shown}");
+    assert!(shown.contains("2 examples") && shown.contains("1 bad and left out"), "{shown}");
 }
 
 #[test]

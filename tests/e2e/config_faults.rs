@@ -122,7 +122,11 @@ fn wrong_types_are_told_with_what_was_expected_and_found() {
             "error: run.yaml:3:11: `schedule`: unknown value `consine`\n\n\
              hint: did you mean `cosine`? known are linear, cosine, constant, wsd\n",
         ),
-        ("lora: [1, 2]\n", "error: run.yaml:3:7: `lora`: expected a map of keys, found a list\n"),
+        (
+            "lora: [1, 2]\n",
+            "error: run.yaml:3:7: `lora`: expected a map of keys, found a list\n\n\
+             hint: write `lora: {rank: 16}`\n",
+        ),
         (
             "trainer: 7\n",
             "error: run.yaml:3:10: `trainer`: expected the name of a plugin, or a map with `name` \
@@ -349,5 +353,28 @@ fn faults_of_sets_name_the_flag() {
         ),
     ] {
         assert_eq!(refused("run.yaml", BASE, &[set]), expected);
+    }
+}
+
+#[test]
+fn a_single_value_where_a_section_belongs_shows_the_section() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+    for (text, hint) in [
+        ("model: ./base\ndatasets: [{path: a}]\n", "write `model: {base_model: ./base}`"),
+        ("model: {base_model: b}\ndatasets: a.jsonl\n", "`datasets: [{path: chats.jsonl}]`"),
+        ("model: {base_model: b}\ndatasets: [a.jsonl]\n", "`datasets: [{path: chats.jsonl}]`"),
+        ("model: {base_model: b}\ndatasets: [{path: a}]\nlora: 4\n", "write `lora: {rank: 16}`"),
+        (
+            "model: {base_model: b}\ndatasets: [{path: a}]\ndata: {eval: 0.1}\n",
+            "write `data: {eval: {fraction: 0.1}}`",
+        ),
+        (
+            "model: {base_model: b}\ndatasets: [{path: a}]\nlora: {rank: 8.0}\n",
+            "write it without a point",
+        ),
+    ] {
+        sandbox.write("run.yaml", text);
+        let shown = sandbox.show(&["config", "show", "run.yaml"]);
+        assert!(shown.starts_with("exit 2\n") && shown.contains(hint), "{text}{shown}");
     }
 }

@@ -103,3 +103,36 @@ fn a_run_of_all_weights_gives_a_model_that_answers() {
     by_path[1] = "./mine";
     assert_eq!(json(&sandbox, &by_path)["tokens"], json(&sandbox, &say)["tokens"]);
 }
+
+#[test]
+fn another_adapter_is_replaced_only_when_asked() {
+    let sandbox = finished();
+    let early = ["download", "latest", "--checkpoint", "000002", "--dest", "mine"];
+    assert!(show(&sandbox, &early).starts_with("exit 0\n"));
+    // The same again is no change.
+    let shown = show(&sandbox, &early);
+    assert!(shown.starts_with("exit 0\n") && shown.contains("verified"), "{shown}");
+    let weights = || fs::read(sandbox.path().join("mine/adapter_model.safetensors")).unwrap();
+    let before = weights();
+    let last = ["download", "latest", "--dest", "mine"];
+    let shown = show(&sandbox, &last);
+    assert!(shown.starts_with("exit 2\n") && shown.contains("--replace"), "{shown}");
+    assert_eq!(weights(), before);
+    let shown = show(&sandbox, &[&last[..], &["--replace"]].concat());
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_ne!(weights(), before);
+    // Nothing of what was there before is left beside it.
+    let entries = fs::read_dir(sandbox.path()).unwrap().map(|e| e.unwrap().file_name());
+    let hidden: Vec<_> = entries.filter(|n| n.to_string_lossy().starts_with('.')).collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
+}
+
+#[test]
+fn several_answers_can_be_told_apart() {
+    let sandbox = finished();
+    let say = ["sample", "latest", "--prompt", "say number 3", "--max-tokens", "6", "-n", "2"];
+    let shown = show(&sandbox, &say);
+    assert!(shown.contains("\n# 1\n") && shown.contains("\n\n# 2\n"), "{shown}");
+    let shown = show(&sandbox, &["sample", "latest", "-p", "x", "--temperature", "-1"]);
+    assert!(!shown.contains("unexpected argument") && !shown.starts_with("exit 0"), "{shown}");
+}

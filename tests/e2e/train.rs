@@ -228,3 +228,66 @@ fn a_run_is_found_by_the_name_that_its_config_gives_it() {
     let shown = sandbox.show(&["status", "spring trial", "--output", "out"]);
     assert!(shown.starts_with("exit 0\n") && shown.contains(&id), "{shown}");
 }
+
+#[test]
+fn an_example_longer_than_the_models_context_is_found_before_training() {
+    // The tiny model knows 512 positions; the fifth conversation has about 700 tokens.
+    let sandbox = sandbox(6, "data: {max_length: 4000}\n");
+    let mut lines: Vec<String> = sandbox.read("chats.jsonl").lines().map(str::to_owned).collect();
+    lines[4] = lines[4].replace("say number 4", &"zq ".repeat(300));
+    sandbox.write("chats.jsonl", format!("{}\n", lines.join("\n")));
+    for more in [&["--dry-run"][..], &[]] {
+        let shown = sandbox.show(&[&["train", "run.yaml"], more].concat());
+        assert!(shown.starts_with("exit 3\n"), "{shown}");
+        assert!(shown.contains("chats.jsonl:5: 1 example is longer"), "{shown}");
+        assert!(shown.contains("context of 512 tokens"), "{shown}");
+        assert!(shown.contains("`data.max_length` to at most 513"), "{shown}");
+    }
+    assert!(!sandbox.path().join("out").exists());
+    let drop = ["--set", "data.max_length=513", "--set", "data.overlong=drop"];
+    let shown = sandbox.show(&[&["train", "run.yaml"], &drop[..]].concat());
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("5 examples, 1 too long"), "{shown}");
+}
+
+#[test]
+fn what_fails_before_training_leaves_no_run() {
+    let sandbox = sandbox(4, "storage: s3\n");
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 2\n") && shown.contains("run.yaml:6:"), "{shown}");
+    assert!(shown.contains("unknown storage `s3`") && !shown.contains("--resume"), "{shown}");
+    let shown = sandbox.show(&["status", "--output", "out"]);
+    assert!(shown.contains("no runs in"), "{shown}");
+}
+
+#[test]
+fn a_uri_is_a_storage() {
+    let sandbox = sandbox(4, "");
+    let uri = format!("storage=file://{}/else where", sandbox.path().display());
+    let shown = sandbox.show(&["train", "run.yaml", "--set", &uri]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    let id = tiny_run::latest(&sandbox).unwrap();
+    let manifest = format!("else where/{id}/checkpoints/final/manifest.json");
+    assert!(sandbox.path().join(manifest).is_file());
+}
+
+#[test]
+fn a_wrong_mode_is_told_at_the_key_that_the_user_wrote() {
+    let sandbox = sandbox(4, "data: {train_on: all}\n");
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(shown.contains("run.yaml:6:18: ") && shown.contains("`data.train_on`: "), "{shown}");
+}
+
+#[test]
+fn unusual_settings_and_rows_left_out_are_shown_in_the_plan() {
+    let more = "data: {on_bad_record: skip}\nschedule: {warmup_steps: 300}\n";
+    let sandbox = sandbox(4, more);
+    let chats = sandbox.read("chats.jsonl");
+    sandbox.write("chats.jsonl", chats.replacen("\"assistant\"", "\"assitant\"", 1));
+    let args = ["train", "run.yaml", "--dry-run", "--set", "optimizer.learning_rate=3"];
+    let shown = sandbox.show(&args);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("left out: chats.jsonl:1:") && shown.contains("`assitant`"), "{shown}");
+    assert!(shown.contains("is 3e0") && shown.contains("takes 300 steps"), "{shown}");
+}

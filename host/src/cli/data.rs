@@ -4,13 +4,15 @@ mod prove;
 mod stats;
 
 use super::{
-    Ui,
+    Style, Ui,
     args::{DataArgs, DataCommand, Format},
-    render::{Opened, open},
+    render::{Hints, Opened, open},
 };
 use crate::{
     Error, Result,
     data::{DataReport, Fate, Limits, Refused, Rendered, Step, judge, stream},
+    error::printable,
+    plan::{grouped, plural},
 };
 use prove::Prover;
 use serde_json::json;
@@ -28,25 +30,32 @@ pub fn run(command: &DataCommand, ui: &Ui) -> Result<()> {
 /// Prints every bad row on stdout, then what became of the rest.
 fn check(args: &DataArgs, ui: &Ui) -> Result<()> {
     let opened = open(&args.rendering, &args.files, None, ui)?;
-    let prover = args.prove.then(|| Prover::new(&opened)).transpose()?;
+    let mut hints = Hints::default();
+    let mut prover = args.prove.then(|| Prover::new(&opened)).transpose()?;
     let mut report = DataReport::default();
     let mut unproved = 0;
     read(&opened, opened.limits, ui, &mut report, &mut |name, batch, fates| {
         for refused in &batch.refused {
-            bad_row(args, ui, name, refused)?;
+            bad_row(args, ui, name, refused, &mut hints)?;
         }
-        if let Some(prover) = &prover {
+        if let Some(prover) = &mut prover {
             for refused in prover.prove(batch, fates)? {
                 unproved += 1;
-                bad_row(args, ui, name, &refused)?;
+                bad_row(args, ui, name, &refused, &mut hints)?;
             }
         }
         Ok(())
     })?;
     match args.format.format {
-        Format::Json => ui.json_line(&json!({ "summary": report, "unproved": unproved }))?,
+        Format::Json => {
+            let proved = prover.as_ref().map_or(0, |p| p.proved);
+            let unprovable = prover.as_ref().map_or(0, |p| p.unprovable);
+            ui.json_line(&json!({ "summary": report, "unproved": unproved, "proved": proved,
+                "unprovable": unprovable }))?;
+        }
         Format::Table => {
-            for note in report.notes() {
+            // Bad rows are listed above, and counted at the end.
+            for note in (DataReport { refused: 0, ..report.clone() }).notes() {
                 ui.warn(note);
             }
         }
@@ -56,25 +65,46 @@ fn check(args: &DataArgs, ui: &Ui) -> Result<()> {
         return Err(Error::data(format!("{} of {} rows are bad", report.refused, report.rows)));
     }
     if unproved > 0 {
-        return Err(Error::data(format!(
-            "{unproved} rows are trained on what inference never shows"
-        ))
-        .hint("`tinsmith render` shows the rows; choose the renderer that belongs to the model"));
+        let (rows, are) = (plural(unproved, "row"), if unproved == 1 { "is" } else { "are" });
+        return Err(Error::data(format!("{rows} {are} trained on what inference never shows"))
+            .hint(
+                "`tinsmith render` shows the rows; choose the renderer that belongs to the model",
+            ));
     }
     if report.used == 0 {
         return Err(report.nothing_left());
     }
+    let are = if report.used == 1 { "is" } else { "are" };
     ui.info(format_args!(
-        "{} rows are good: {} examples, {} tokens, {} of them trained",
-        report.used, report.examples, report.tokens, report.trained_tokens
+        "{} {are} good: {}, {}, {} of them trained",
+        plural(report.used, "row"),
+        plural(report.examples, "example"),
+        plural(report.tokens, "token"),
+        grouped(report.trained_tokens)
     ));
+    if let Some(prover) = &prover {
+        ui.info(prover.summary());
+    }
     Ok(())
 }
 
-fn bad_row(args: &DataArgs, ui: &Ui, name: &str, refused: &Refused) -> Result<()> {
-    match args.format.format {
-        Format::Json => ui.json_line(&refused.told(name)),
-        Format::Table => ui.data(refused.placed(name).to_string()),
+/// A row on one line; in a table, what to do about it stands below the first of its kind.
+fn bad_row(
+    args: &DataArgs,
+    ui: &Ui,
+    name: &str,
+    refused: &Refused,
+    hints: &mut Hints,
+) -> Result<()> {
+    if args.format.format == Format::Json {
+        return ui.json_line(&refused.told(name));
+    }
+    ui.data(printable(&refused.placed(name).to_string()))?;
+    match refused.error.hint.as_deref().filter(|hint| hints.is_new(hint)) {
+        Some(hint) => {
+            ui.data(format!("  {} {}", ui.paint(Style::Accent, "hint:"), printable(hint)))
+        }
+        None => Ok(()),
     }
 }
 

@@ -38,6 +38,9 @@ pub fn run(args: &DownloadArgs, ui: &Ui) -> Result<()> {
     if checkpoint.kind == CheckpointKind::Final {
         compare(&record, staging.files())?;
     }
+    if !args.replace {
+        staging.check_same()?;
+    }
     let files = staging.commit()?;
     match args.format.format {
         Format::Json => ui.json(&json!({
@@ -47,6 +50,16 @@ pub fn run(args: &DownloadArgs, ui: &Ui) -> Result<()> {
         Format::Table => {
             for (name, sha256) in &files {
                 ui.data(format!("{sha256}  {}", dest.join(name).display()))?;
+            }
+            let of = &checkpoint.name;
+            ui.info(format_args!("checkpoint {of} of step {}, verified", checkpoint.step));
+            if what == Export::Adapter {
+                ui.hint(format_args!(
+                    "`PeftModel.from_pretrained(base, \"{}\")` loads it in Python, \
+                     `tinsmith sample {}` talks to it",
+                    dest.display(),
+                    dest.display()
+                ));
             }
             Ok(())
         }
@@ -73,7 +86,9 @@ pub fn choose_checkpoint<'a>(
         let wanted = name.map(|n| format!(" `{n}`")).unwrap_or_default();
         let e = Error::usage(format!("run `{}` has no checkpoint{wanted}", record.id));
         match live.is_empty() {
-            true => e.hint(format!("train on with `tinsmith train --resume {}`", typed(folder))),
+            true => {
+                e.hint(format!("train on with `tinsmith train --resume {}`", typed(folder, record)))
+            }
             false => e.hint(format!("it has {}", live.join(", "))),
         }
     })

@@ -57,9 +57,19 @@ fn or_dash(text: &str) -> String {
     if text.is_empty() { "—".to_owned() } else { text.to_owned() }
 }
 
+/// Names of a kind that the list shows; `plugins show` has them all.
+const NAMED: usize = 3;
+
 fn provides_words(provides: &Provides) -> String {
     let kinds = Kind::ALL.into_iter().filter(|kind| !provides.of(*kind).is_empty());
-    let words = kinds.map(|kind| format!("{kind}: {}", provides.of(kind).join(", ")));
+    let words = kinds.map(|kind| {
+        let names = provides.of(kind);
+        let shown = names[..names.len().min(NAMED)].join(", ");
+        match names.len().saturating_sub(NAMED) {
+            0 => format!("{kind}: {shown}"),
+            more => format!("{kind}: {shown} +{more}"),
+        }
+    });
     words.collect::<Vec<_>>().join("; ")
 }
 

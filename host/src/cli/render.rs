@@ -118,6 +118,11 @@ fn tell(args: &RenderArgs, report: &DataReport, ui: &Ui) -> Result<()> {
 pub(super) struct Hints(HashSet<String>);
 
 impl Hints {
+    /// Whether a hint was not given before.
+    pub fn is_new(&mut self, hint: &str) -> bool {
+        self.0.insert(hint.to_owned())
+    }
+
     /// Shows an error.
     pub fn error(&mut self, ui: &Ui, mut error: Error) {
         error.hint = error.hint.filter(|hint| self.0.insert(hint.clone()));

@@ -26,11 +26,20 @@ pub fn run(args: &SampleArgs, ui: &Ui) -> Result<()> {
         Some(prompt) => answer(args, ui, &source, &stop, prompt),
         None => {
             let mut lines = std::io::stdin().lock().lines();
-            while let Some(line) = stop.at_once(|| lines.next()) {
+            let mut next = || {
+                ui.prompt("> ");
+                stop.at_once(|| lines.next())
+            };
+            let mut first = true;
+            while let Some(line) = next() {
                 let line = line.map_err(|e| Error::failed(format!("read stdin: {e}")))?;
-                if !line.trim().is_empty() {
-                    answer(args, ui, &source, &stop, &line)?;
+                if line.trim().is_empty() {
+                    continue;
                 }
+                if !std::mem::replace(&mut first, false) && args.format.format == Format::Table {
+                    ui.data("\n")?;
+                }
+                answer(args, ui, &source, &stop, &line)?;
             }
             Ok(())
         }
@@ -121,7 +130,11 @@ fn sample(
         ui.part(&printable(&decoder.finish()))?;
         ui.part("\n")?;
     } else {
-        for sampled in &samples.sequences {
+        for (i, sampled) in samples.sequences.iter().enumerate() {
+            if samples.sequences.len() > 1 {
+                let space = if i == 0 { "" } else { "\n" };
+                ui.data(format!("{space}{}", ui.paint(Style::Dim, format_args!("# {}", i + 1))))?;
+            }
             ui.data(printable(&text_of(renderer, services, &sampled.tokens)?))?;
         }
     }

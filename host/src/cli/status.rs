@@ -38,6 +38,7 @@ fn list(all: &[RunFolder], output: &str, args: &StatusArgs, ui: &Ui) -> Result<(
             Err(e) => damaged.push(e),
         }
     }
+    let nothing = records.is_empty() && damaged.is_empty();
     if args.format.format == Format::Json {
         for record in &records {
             ui.json_line(&json!({
@@ -47,15 +48,16 @@ fn list(all: &[RunFolder], output: &str, args: &StatusArgs, ui: &Ui) -> Result<(
                 "created": record.created, "updated": record.updated,
             }))?;
         }
-    } else if records.is_empty() && damaged.is_empty() {
-        ui.info(format_args!("no runs in `{output}`"));
-        ui.hint("start one with `tinsmith train CONFIG`, or name the folder with `--output`");
-    } else {
+    } else if !nothing {
         let head = format!("{:<22}{:<13}{:>11}{:>8}  model", "run", "status", "steps", "loss");
         ui.data(ui.paint(Style::Bold, head))?;
         for record in &records {
             ui.data(row(record))?;
         }
+    }
+    if nothing {
+        ui.info(format_args!("no runs in `{output}`"));
+        ui.hint("start one with `tinsmith train CONFIG`, or name the folder with `--output`");
     }
     for e in &damaged {
         ui.error(e);

@@ -4,7 +4,7 @@
 use super::{Ui, Verbosity, args::OutputArgs};
 use crate::{
     error,
-    runs::RunFolder,
+    runs::{RunFolder, RunRecord},
     training::{Stop, ToolOptions},
 };
 use std::{path::Path, sync::Arc};
@@ -32,22 +32,27 @@ pub fn tool_options(ui: &Ui, stop: &Stop) -> ToolOptions {
     }
 }
 
-/// What a user types to mean this run: its id, and the folder of runs where commands would not look
-/// there by themselves.
-pub fn typed(folder: &RunFolder) -> String {
-    let (id, output) = (folder.id(), folder.output());
+/// What a user types to mean this run: its id, the folder of runs where commands would not look
+/// there by themselves, and the plugins that its command line named.
+pub fn typed(folder: &RunFolder, record: &RunRecord) -> String {
+    let (mut text, output) = (folder.id().to_owned(), folder.output());
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if absolute(&OutputArgs::default().dir(None)) == absolute(output) {
-        return id.to_owned();
+    if absolute(&OutputArgs::default().dir(None)) != absolute(output) {
+        text += &format!(" --output {}", quoted(&output.to_string_lossy()));
     }
-    let shown = output.display().to_string();
+    for plugin in &record.plugin_paths {
+        text += &format!(" --plugin {}", quoted(plugin));
+    }
+    text
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
-    let quoted = if shown.chars().all(plain) {
-        shown
-    } else {
-        format!("'{}'", shown.replace('\'', r"'\''"))
-    };
-    format!("{id} --output {quoted}")
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 /// Text of a model, safe to show: control characters, which could move the cursor or recolour the
@@ -57,9 +62,24 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if safe(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
+/// `1:05`, `2:03:04`.
+pub fn clock(seconds: f64) -> String {
+    let s = seconds.max(0.0).round() as u64;
+    match s / 3600 {
+        0 => format!("{}:{:02}", s / 60, s % 60),
+        h => format!("{h}:{:02}:{:02}", s / 60 % 60, s % 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{clock, printable};
+
+    #[test]
+    fn clocks() {
+        assert_eq!(clock(64.6), "1:05");
+        assert_eq!(clock(7384.0), "2:03:04");
+    }
 
     #[test]
     fn escape_sequences_do_not_reach_the_terminal() {

@@ -13,8 +13,9 @@ use crate::{
     Error, Kind, Result,
     config::{self, Loaded},
     data::{self, DataReport, Prepared},
-    plan::{Plan, check_honoured, plural},
+    plan::{Plan, check_context, check_honoured, plural, unusual},
     runs::{self, Lock, Machine, RunFolder, RunRecord, SCHEMA, Status},
+    tokenizer::context_length,
     training::{
         Ended, LossPath, Recorder, Scorer, Session, Stop, Tools, adapter_spec, changes,
         check_config, check_unchanged, count_computed, failure, rewind, train_with_recovery,
@@ -91,6 +92,16 @@ impl Job {
             },
         )?;
         plan.notes.append(&mut notes);
+        plan.notes.extend(unusual(config, plan.steps(), plan.learning_rate.warmup()));
+        let known = can.models.iter().find(|m| m.name == config.model.base_model);
+        let context = known.and_then(|m| m.max_context_length);
+        let folder = tools.loaded.resolve(&config.model.base_model);
+        if let Some(context) = context.or_else(|| context_length(&folder)) {
+            let files: Vec<String> =
+                prepared.report.files.iter().map(|file| file.name.clone()).collect();
+            check_context(&prepared.train, context, &files)?;
+            check_context(&prepared.eval, context, &files)?;
+        }
         check_prompts(&tools, &prepared, &mut plan.notes)?;
         let in_flight = (config.training.submit_ahead + 1).min(can.max_in_flight.max(1));
         Ok(Self { prepared, plan, loss: path, scorer, base, in_flight, tools })
@@ -136,7 +147,7 @@ fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
         return Err(Error::new(Kind::Interrupted, "interrupted before the run began"));
     }
     let folder = RunFolder::create(&output)?;
-    let _lock = Lock::take(&folder.lock(), folder.id(), &typed(&folder))?;
+    let _lock = Lock::take(&folder.lock(), folder.id(), folder.id())?;
     let loaded = &job.tools.loaded;
     let base_dir = std::path::absolute(&loaded.base_dir)
         .map_err(|e| Error::io("read", &loaded.base_dir, &e))?;
@@ -153,6 +164,7 @@ fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
         config: loaded.resolved_json(),
         config_file: Some(path.to_string_lossy().into_owned()),
         base_dir: base_dir.to_string_lossy().into_owned(),
+        plugin_paths: plugin_paths(ui),
         fingerprints: job.fingerprints()?,
         data: job.prepared.report.facts(),
         plan: job.plan.facts.clone(),
@@ -165,9 +177,11 @@ fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
 
 fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     let folder = RunFolder::find(&args.output.dir(None), run)?;
-    let _lock = Lock::take(&folder.lock(), folder.id(), &typed(&folder))?;
-    folder.sweep()?;
     let mut record = RunRecord::read(&folder.record())?;
+    let _lock = Lock::take(&folder.lock(), folder.id(), &typed(&folder, &record))?;
+    folder.sweep()?;
+    // Read again: what another process did to it is over now.
+    record = RunRecord::read(&folder.record())?;
     if record.status == Status::Completed {
         ui.info(format_args!("run {} is complete", folder.id()));
         return results::where_it_lies(ui, &folder, &record, args.format.format);
@@ -199,6 +213,7 @@ fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     record.plan = job.plan.facts.clone();
     record.base_model.clone_from(&job.base);
     record.machine = Machine::here(ui.threads());
+    record.plugin_paths = plugin_paths(ui);
     go(&job, folder, record, computed, args, ui, stop)
 }
 
@@ -256,6 +271,10 @@ fn go(
     });
     let (trainer, start) = match opened {
         Ok(opened) => opened,
+        Err(e) if record.attempts.is_empty() => {
+            folder.discard()?;
+            return Err(e);
+        }
         Err(e) => {
             record.status = Status::Failed;
             record.error = Some(failure(&e));
@@ -266,6 +285,8 @@ fn go(
     ui.info(format_args!("run {}", ui.paint_err(super::Style::Bold, folder.id())));
     if let Some(checkpoint) = &start.checkpoint {
         ui.info(format_args!("going on from checkpoint {checkpoint}, step {}", start.step));
+    } else if record.attempts.iter().any(|attempt| attempt.trainer_run.is_some()) {
+        ui.info("no checkpoint is left to go on from: beginning again from the base model");
     }
     let mut recorder = Recorder::new(folder, record, computed);
     // The process is known from here on: `status` can tell if it is gone.
@@ -294,13 +315,18 @@ fn go(
             Ok(Outcome::Success)
         }
         Ended::Interrupted => Err(stopped(&recorder, "interrupted")),
-        Ended::Limit(why) => Err(stopped(&recorder, &why)),
+        Ended::Limit(why) => Err(stopped(&recorder, &why).hint("raise the limit with `--set`")),
     });
     match done {
         Ok(_) => {
             recorder.ended(Status::Completed, None)?;
             results::report(ui, &recorder.folder);
             results::where_it_lies(ui, &recorder.folder, &recorder.record, args.format.format)
+        }
+        // The trainer never began: there is nothing to go on with, and nothing to look at.
+        Err(e) if recorder.never_opened() => {
+            recorder.folder.discard()?;
+            Err(e)
         }
         Err(e) => {
             let status = match e.kind {
@@ -317,6 +343,12 @@ fn go(
     }
 }
 
+/// `--plugin`, so that it means the same from any folder.
+fn plugin_paths(ui: &Ui) -> Vec<String> {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    ui.plugin_paths().iter().map(|p| absolute(p).to_string_lossy().into_owned()).collect()
+}
+
 fn stopped(recorder: &Recorder, why: &str) -> Error {
     let step = recorder.record.progress.step;
     Error::new(Kind::Interrupted, format!("{why} after step {step}"))
@@ -324,7 +356,10 @@ fn stopped(recorder: &Recorder, why: &str) -> Error {
 
 /// What to type next, unless the error knows better.
 fn with_resume_hint(mut e: Error, recorder: &Recorder) -> Error {
-    let resume = format!("go on with `tinsmith train --resume {}`", typed(&recorder.folder));
+    let resume = format!(
+        "go on with `tinsmith train --resume {}`",
+        typed(&recorder.folder, &recorder.record)
+    );
     e.hint = Some(match e.hint.take() {
         Some(hint) => format!("{hint}; then {resume}"),
         None => resume,

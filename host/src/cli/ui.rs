@@ -257,11 +257,28 @@ impl Ui {
         self.color_out
     }
 
+    /// What stands before a line that the user types: only where somebody types.
+    pub fn prompt(&self, sign: &str) {
+        if self.verbosity >= Verbosity::Normal && io::stdin().is_terminal() {
+            let mut stderr = io::stderr().lock();
+            // When even that fails, nobody is left to tell.
+            let _ = stderr.write_all(sign.as_bytes()).and_then(|()| stderr.flush());
+        }
+    }
+
     /// A progress bar on stderr, hidden with `-q` and where stderr is no terminal. `template` is
     /// indicatif's, such as `{wide_bar} {pos}/{len} {msg}`.
     #[must_use]
     pub fn progress(&self, total: u64, template: &str) -> Bar {
         self.terminal.bar(total, template)
+    }
+
+    /// The width of the terminal behind stderr, in characters; None where there is none.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        let stderr = io::stderr();
+        let terminal = stderr.is_terminal().then(|| terminal_size::terminal_size_of(stderr))??;
+        Some(usize::from(terminal.0.0))
     }
 
     /// Stderr, for what speaks from a thread of its own.

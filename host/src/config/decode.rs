@@ -116,7 +116,7 @@ fn describe(found: Unexpected<'_>) -> String {
         Unexpected::Bool(b) => format!("`{b}`"),
         Unexpected::Unsigned(n) => format!("`{n}`"),
         Unexpected::Signed(n) => format!("`{n}`"),
-        Unexpected::Float(x) => format!("`{x}`"),
+        Unexpected::Float(x) => format!("`{x:?}`"),
         Unexpected::Str(s) if s.chars().count() > 60 => "a longer text".to_owned(),
         Unexpected::Str(s) => format!("the text `{s}`"),
         Unexpected::Unit => "nothing".to_owned(),

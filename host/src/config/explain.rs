@@ -101,6 +101,29 @@ fn missing_key(section: &str, name: &str) -> Error {
     })
 }
 
+/// Sections that are often written as a single value, and what to write instead.
+const SHAPES: [(&str, &str); 12] = [
+    ("model", "model: {base_model: ./base}"),
+    ("lora", "lora: {rank: 16}"),
+    ("datasets", "datasets: [{path: chats.jsonl}]"),
+    ("datasets[]", "datasets: [{path: chats.jsonl}]"),
+    ("data", "data: {max_length: 2048}"),
+    ("data.eval", "data: {eval: {fraction: 0.1}}"),
+    ("training", "training: {batch_size: 8, epochs: 1}"),
+    ("optimizer", "optimizer: {learning_rate: 1.0e-4}"),
+    ("eval", "eval: {every_steps: 50}"),
+    ("checkpoint", "checkpoint: {every_steps: 20}"),
+    ("limits", "limits: {max_hours: 2}"),
+    ("plugins", "plugins: [./my_plugin]"),
+];
+
+/// `datasets[3]` is an item of `datasets[]`.
+fn is_item(key: &str, shape: &str) -> bool {
+    shape.strip_suffix("[]").is_some_and(|list| {
+        key.strip_prefix(list).is_some_and(|at| at.starts_with('[') && at.ends_with(']'))
+    })
+}
+
 fn wrong(key: &str, expected: &str, found: &str) -> Error {
     let expected = match expected {
         "u32" => "a whole number from 0 to 4294967295",
@@ -114,6 +137,10 @@ fn wrong(key: &str, expected: &str, found: &str) -> Error {
         other => other,
     };
     let error = Error::usage(format!("expected {expected}, found {found}")).field(key);
+    if let Some((_, right)) = SHAPES.iter().find(|(shape, _)| *shape == key || is_item(key, shape))
+    {
+        return error.hint(format!("write `{right}`"));
+    }
     match (expected, found) {
         (_, "nothing") => error.hint("remove the key to get its default"),
         ("`true` or `false`", "the text `yes`" | "the text `on`") => {
@@ -123,6 +150,9 @@ fn wrong(key: &str, expected: &str, found: &str) -> Error {
             error.hint("write `false`; YAML 1.2 reads `no` and `off` as text")
         }
         ("text", _) => error.hint("put it in quotes"),
+        (e, f) if e.contains("whole number") && f.ends_with(".0`") => {
+            error.hint("write it without a point")
+        }
         (e, f) if e.contains("number") && f.starts_with("the text `") => {
             error.hint("write the number without quotes, `_` or units")
         }

@@ -90,7 +90,8 @@ pub struct Config {
     /// What computes; a plugin.
     #[serde(default = "default_trainer")]
     pub trainer: PluginRef,
-    /// Where the run's files go; a plugin, named by its scheme. Default: files in the output folder.
+    /// Where checkpoints go: a URI such as `file:///data/runs`, or a plugin named by its scheme with
+    /// its keys. Default: files in the output folder.
     #[serde(default)]
     pub storage: Option<PluginRef>,
     /// Folder of runs and adapters, relative to the config. Default: `models/adapters/tinker` below
@@ -212,6 +213,15 @@ impl Config {
             if plugin.name.is_empty() {
                 name.clone_into(&mut plugin.name);
             }
+        }
+        // A URI is a storage with its scheme's name.
+        if let Some(storage) = &mut self.storage
+            && storage.config.is_empty()
+            && let Some((scheme, _)) = storage.name.split_once(':')
+        {
+            let scheme = scheme.to_owned();
+            let uri = std::mem::replace(&mut storage.name, scheme);
+            storage.config.insert("uri".into(), uri.into());
         }
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// Folder of the base model in Hugging Face layout, relative to the config, or `org/name`.
+    /// Folder of the base model in Hugging Face layout, relative to the config, or `org/name` for a
+    /// trainer that has models of its own; tinsmith downloads none.
     pub base_model: String,
     /// Folder of the tokenizer. Default: the base model's.
     #[serde(default)]

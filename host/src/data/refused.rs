@@ -47,6 +47,16 @@ impl Refused {
     }
 }
 
+impl RefusedRow {
+    /// On one line, with its place.
+    #[must_use]
+    pub fn placed(&self) -> String {
+        let mut error = Error::data(&self.message).place(&self.file, Some(self.line), self.column);
+        error.field.clone_from(&self.field);
+        error.to_string()
+    }
+}
+
 /// A refused row as reports and JSON output tell it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RefusedRow {

@@ -5,17 +5,21 @@ Everything here is a pure function of the config and the examples, and is known,
 before the first step.
 */
 
+mod context;
 mod honoured;
 mod normalise;
 mod order;
 mod schedule;
 mod shift;
+mod unusual;
 
+pub use context::check_context;
 pub use honoured::check_honoured;
 pub use normalise::fold;
 pub use order::{Order, OrderOptions};
 pub use schedule::LearningRate;
 pub use shift::{Shift, StepBatch};
+pub use unusual::unusual;
 
 use crate::{
     Error, Result,

@@ -104,6 +104,24 @@ impl RunFolder {
         self.store().join("adapter")
     }
 
+    /// Takes back a run that never began: its record, its journals, and its store if that is empty.
+    /// The caller holds the run's lock.
+    ///
+    /// # Errors
+    /// `failed` that names what cannot be removed.
+    pub fn discard(&self) -> Result<()> {
+        let absent = |e: std::io::Error| match e.kind() {
+            ErrorKind::NotFound => Ok(()),
+            _ => Err(e),
+        };
+        let io = |path: PathBuf| move |e: std::io::Error| Error::io("remove", path, &e);
+        fs::remove_file(self.record()).or_else(absent).map_err(io(self.record()))?;
+        fs::remove_dir_all(self.journals()).or_else(absent).map_err(io(self.journals()))?;
+        // One with something in it is left alone.
+        let _ = fs::remove_dir(self.store());
+        Ok(())
+    }
+
     /// Removes what a killed process was writing: temporary files and folders of this run. The
     /// caller holds the run's lock.
     ///

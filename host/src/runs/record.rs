@@ -49,6 +49,8 @@ pub struct RunRecord {
     pub config: Value,
     /// The config file.
     pub config_file: Option<String>,
+    /// Plugins that the command line named (`--plugin`): going on needs them again.
+    pub plugin_paths: Vec<String>,
     /// The folder against which paths of the config resolve.
     pub base_dir: String,
     /// What must not change between the parts of a run.

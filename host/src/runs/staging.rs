@@ -87,6 +87,23 @@ impl Staging {
         Ok(std::mem::take(&mut self.files))
     }
 
+    /// Refuses to replace an earlier export that holds something else.
+    ///
+    /// # Errors
+    /// `usage` that names the file that differs.
+    pub fn check_same(&self) -> Result<()> {
+        for (name, expected) in &self.files {
+            let path = self.dest.join(name);
+            if path.is_file() && sha256_of(&path)? != *expected {
+                return Err(Error::usage(format!("`{}` is of another adapter", path.display()))
+                    .hint(
+                        "choose another folder with `--dest`, or put it there with `--replace`",
+                    ));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses to replace anything but an earlier export.
     fn check_place(&self) -> Result<()> {
         let dest = &self.dest;

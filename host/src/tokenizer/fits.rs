@@ -17,6 +17,24 @@ struct TextConfig {
     vocab_size: Option<u64>,
 }
 
+/// The longest input of the model in this folder, in tokens, where its `config.json` tells.
+#[must_use]
+pub fn context_length(model: &Path) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Positions {
+        max_position_embeddings: Option<u64>,
+        text_config: Option<Inner>,
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        max_position_embeddings: Option<u64>,
+    }
+    let bytes = std::fs::read(model.join("config.json")).ok()?;
+    let config: Positions = serde_json::from_slice(&bytes).ok()?;
+    let inner = || config.text_config.and_then(|inner| inner.max_position_embeddings);
+    config.max_position_embeddings.or_else(inner)
+}
+
 /// Checks that every id lies below `vocab_size` of the model's `config.json`.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ mod fingerprint;
 mod fits;
 mod vocabulary;
 
+pub use fits::context_length;
+
 use crate::{Error, Result};
 use regex::Regex;
 use std::{fmt, path::Path, sync::Arc, sync::OnceLock};

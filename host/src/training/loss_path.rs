@@ -64,6 +64,16 @@ impl LossPath {
         Ok(Self::Host(loss))
     }
 
+    /// Where it is evaluated, for people.
+    #[must_use]
+    pub fn explain(&self) -> &'static str {
+        match self {
+            Self::Trainer(LossRef { call: None, .. }) => "the trainer's own",
+            Self::Trainer(_) => "called by the trainer in its backward pass",
+            Self::Host(_) => "evaluated between a forward and a backward pass",
+        }
+    }
+
     /// The word for it, as plans and records spell it.
     #[must_use]
     pub fn describe(&self) -> &'static str {

@@ -84,6 +84,12 @@ impl Recorder {
         Ok(start)
     }
 
+    /// Whether no attempt on this run ever got as far as opening the trainer's part of it.
+    #[must_use]
+    pub fn never_opened(&self) -> bool {
+        self.record.attempts.iter().all(|attempt| attempt.trainer_run.is_none())
+    }
+
     /// Seconds of training, all attempts together.
     #[must_use]
     pub fn seconds(&self) -> f64 {

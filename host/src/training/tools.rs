@@ -88,7 +88,15 @@ impl Tools {
         let services = builder(&renderer_ref);
         let renderer = registry
             .renderer(&renderer_ref.name, &renderer_ref.config, services.clone())
-            .map_err(|e| loaded.error_at("renderer", e))?;
+            .map_err(|e| {
+                // The host put it there.
+                let lent = e.field.as_deref() == Some("train_on")
+                    && !loaded.config.renderer.config.contains_key("train_on");
+                match lent {
+                    true => loaded.error_at("data.train_on", Error { field: None, ..e }),
+                    false => loaded.error_at("renderer", e),
+                }
+            })?;
         Ok(Self { registry, tokenizer, renderer, services, renderer_ref, options, loaded })
     }
 

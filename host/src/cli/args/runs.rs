@@ -80,6 +80,9 @@ pub struct DownloadArgs {
     /// Where the adapter goes [default: ./RUN]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dest: Option<PathBuf>,
+    /// Replace another adapter that lies there
+    #[arg(long)]
+    pub replace: bool,
     /// Where runs lie.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -110,10 +113,10 @@ pub struct SampleArgs {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: u32,
     /// 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f32,
     /// Choose among the likeliest tokens that together have this probability
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true)]
     pub top_p: f32,
     /// Choose among this many likeliest tokens
     #[arg(long, value_name = "K")]
@@ -124,9 +127,9 @@ pub struct SampleArgs {
     /// Number of answers
     #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub num_samples: u32,
-    /// Overrides of the run's config.
-    #[command(flatten)]
-    pub set: SetArgs,
+    /// Override a key of the run's config, such as `trainer.threads=1`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// Where runs lie.
     #[command(flatten)]
     pub output: OutputArgs,

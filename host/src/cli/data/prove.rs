@@ -11,6 +11,7 @@ use crate::{
     cli::render::Opened,
     config::Format,
     data::{Fate, Refused, Rendered, Row, map_record},
+    plan::{grouped, plural},
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -25,6 +26,18 @@ pub struct Prover {
     renderer: Arc<dyn RendererHandle>,
     /// What the lines of each dataset are.
     formats: Vec<Format>,
+    /// Examples that are proved.
+    pub proved: u64,
+    /// Examples of which nothing can be proved: cut ones, and those of records without messages.
+    pub unprovable: u64,
+}
+
+/// What a proof came to.
+enum Proof {
+    Holds,
+    /// Inference has no prompt to compare with.
+    Impossible,
+    Fails(String),
 }
 
 impl Prover {
@@ -39,19 +52,36 @@ impl Prover {
                 .hint(format!("use it with one of: {}", MODES.join(", "))));
         }
         let formats = opened.sources.iter().map(|s| s.format).collect();
-        Ok(Self { renderer: Arc::clone(&opened.tools.renderer), formats })
+        let renderer = Arc::clone(&opened.tools.renderer);
+        Ok(Self { renderer, formats, proved: 0, unprovable: 0 })
     }
 
-    /// The rows of a batch of which the proof fails. Cut examples and records without messages are
-    /// not looked at.
+    /// The proofs so far, in words.
+    pub fn summary(&self) -> String {
+        let proved = format!("{} proved", plural(self.proved, "example"));
+        match self.unprovable {
+            0 => proved,
+            n => format!(
+                "{proved}, nothing to prove for {}: cut, or of records without `messages`",
+                grouped(n)
+            ),
+        }
+    }
+
+    /// The rows of a batch of which the proof fails.
     ///
     /// # Errors
     /// If the renderer cannot make prompts at all.
-    pub fn prove(&self, batch: &Rendered, fates: &[Fate]) -> Result<Vec<Refused>> {
+    pub fn prove(&mut self, batch: &Rendered, fates: &[Fate]) -> Result<Vec<Refused>> {
         let mut failed = Vec::new();
         for (i, fate) in fates.iter().enumerate() {
-            if !matches!(fate, Fate::Used { cut: false, .. }) {
-                continue;
+            match fate {
+                Fate::Used { cut: false, .. } => {}
+                Fate::Used { .. } => {
+                    self.unprovable += 1;
+                    continue;
+                }
+                _ => continue,
             }
             let given = batch.given[batch.examples.record[i] as usize] as usize;
             let row: &Row = &batch.lines.rows[given];
@@ -60,16 +90,22 @@ impl Prover {
                 (&batch.examples.tokens[range.clone()], &batch.examples.weights[range]);
             let format = self.formats[batch.dataset];
             let Ok(record) = map_record(batch.lines.text(row), format) else { continue };
-            if let Some(what) = self.fault(&record.json, tokens, weights)? {
-                failed.push(Refused::new(row.line, row.record, None, Error::data(what)));
+            match self.proof(&record.json, tokens, weights)? {
+                Proof::Holds => self.proved += 1,
+                Proof::Impossible => self.unprovable += 1,
+                Proof::Fails(what) => {
+                    failed.push(Refused::new(row.line, row.record, None, Error::data(what)));
+                }
             }
         }
         Ok(failed)
     }
 
-    fn fault(&self, json: &str, tokens: &[i32], weights: &[f32]) -> Result<Option<String>> {
+    fn proof(&self, json: &str, tokens: &[i32], weights: &[f32]) -> Result<Proof> {
         let record = Record::new(json);
-        let Ok(Some(Value::Array(messages))) = record.get("messages") else { return Ok(None) };
+        let Ok(Some(Value::Array(messages))) = record.get("messages") else {
+            return Ok(Proof::Impossible);
+        };
         let runs = runs(weights);
         let mut proved = vec![false; runs.len()];
         for (at, message) in messages.iter().enumerate() {
@@ -85,7 +121,7 @@ impl Prover {
             let Some(run) = runs.iter().position(|r| r.start == prompt.len()) else { continue };
             if !tokens.starts_with(&prompt) {
                 let same = tokens.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
-                return Ok(Some(format!(
+                return Ok(Proof::Fails(format!(
                     "`messages[{at}]` is trained after a prompt that differs from that of \
                      inference from token {same} on"
                 )));
@@ -95,13 +131,17 @@ impl Prover {
                 (parsed.message["content"].as_str(), message["content"].as_str())
                 && read.trim() != written.trim()
             {
-                return Ok(Some(format!("`messages[{at}]` does not read back: `{read}`")));
+                return Ok(Proof::Fails(format!("`messages[{at}]` does not read back: `{read}`")));
             }
             proved[run] = true;
         }
-        Ok(proved.iter().position(|p| !p).map(|run| {
-            format!("token {} is trained, and no prompt of inference ends there", runs[run].start)
-        }))
+        Ok(match proved.iter().position(|p| !p) {
+            None => Proof::Holds,
+            Some(run) => Proof::Fails(format!(
+                "token {} is trained, and no prompt of inference ends there",
+                runs[run].start
+            )),
+        })
     }
 }
 

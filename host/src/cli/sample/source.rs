@@ -49,7 +49,7 @@ impl Source {
         let record = RunRecord::read(&folder.record())?;
         let checkpoint = choose_checkpoint(&folder, &record, args.checkpoint.as_deref())?;
         let base_dir = PathBuf::from(&record.base_dir);
-        let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &args.set.set)?;
+        let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &args.set)?;
         let tools = Tools::new(loaded, tool_options(ui, stop))?;
         let trainer = tools.trainer(Some(tools.store(&folder)?))?;
         let tuned = trainer.sampler(&checkpoint.uri)?;
@@ -62,7 +62,7 @@ impl Source {
 fn of_model(folder: &Path, args: &SampleArgs) -> Result<Loaded> {
     let base = folder.canonicalize().map_err(|e| Error::io("read", folder, &e))?;
     let written = json!({"model": {"base_model": base}, "datasets": [{"path": "-"}]});
-    load_recorded(&written, &folder.join("config.json"), folder, &args.set.set)
+    load_recorded(&written, &folder.join("config.json"), folder, &args.set)
 }
 
 /// A config for an adapter that no run record describes: its base model, everything else default.
@@ -79,5 +79,5 @@ fn of_adapter(folder: &Path, config: &Path, args: &SampleArgs) -> Result<Loaded>
         Error::usage("is missing").field("base_model_name_or_path").place(config, None, None)
     })?;
     let written = json!({"model": {"base_model": base}, "datasets": [{"path": "-"}]});
-    load_recorded(&written, config, folder, &args.set.set)
+    load_recorded(&written, config, folder, &args.set)
 }

@@ -1,7 +1,10 @@
 //! One run in detail.
 
 use super::{
-    super::{args::Format, tooling::typed},
+    super::{
+        args::Format,
+        tooling::{clock, typed},
+    },
     state,
 };
 use crate::{
@@ -46,8 +49,9 @@ fn rows(folder: &RunFolder, record: &RunRecord, losses: &[f64]) -> Vec<(&'static
     }
     rows.push(("model", record.base_model.clone()));
     rows.push(("trainer", record.trainer.clone()));
-    rows.push(("began", record.created.clone()));
-    rows.push(("updated", record.updated.clone()));
+    rows.push(("began", second(&record.created)));
+    rows.push(("updated", second(&record.updated)));
+    rows.push(("time", format!("{} in training", clock(progress.seconds))));
     rows.push(("steps", format!("{} of {}", grouped(progress.step), grouped(plan.steps))));
     let mut tokens = format!("{} of {}", grouped(progress.tokens), grouped(plan.tokens));
     if progress.repeated_steps > 0 {
@@ -63,12 +67,16 @@ fn rows(folder: &RunFolder, record: &RunRecord, losses: &[f64]) -> Vec<(&'static
         rows.extend(evaluation.as_ref().map(|e| (name, evaluated(e))));
     }
     for checkpoint in record.live_checkpoints() {
-        let size = checkpoint.bytes.map(|b| format!(", {} bytes", grouped(b))).unwrap_or_default();
+        let size = checkpoint.bytes.map(|b| format!(", {}", size(b))).unwrap_or_default();
         let text = format!("{} (step {}{size})", checkpoint.name, checkpoint.step);
         rows.push(("checkpoint", text));
     }
     if record.attempts.len() > 1 {
-        rows.push(("attempts", record.attempts.len().to_string()));
+        let again = match record.attempts.len() - 1 {
+            1 => "once".to_owned(),
+            n => format!("{n} times"),
+        };
+        rows.push(("attempts", format!("{}; it went on {again}", record.attempts.len())));
     }
     rows.push(("record", folder.record().display().to_string()));
     if folder.report().is_file() {
@@ -76,6 +84,23 @@ fn rows(folder: &RunFolder, record: &RunRecord, losses: &[f64]) -> Vec<(&'static
     }
     rows.extend(record.adapter.as_ref().map(|adapter| ("adapter", adapter.path.clone())));
     rows
+}
+
+/// A moment without its fraction of a second.
+fn second(moment: &str) -> String {
+    match moment.split_once('.') {
+        Some((whole, _)) => format!("{whole}Z"),
+        None => moment.to_owned(),
+    }
+}
+
+/// Bytes in the unit that reads best.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{} bytes", grouped(bytes)),
+        10_000..10_000_000 => format!("{} KB", grouped(bytes / 1000)),
+        _ => format!("{} MB", grouped(bytes / 1_000_000)),
+    }
 }
 
 fn evaluated(evaluation: &Evaluation) -> String {
@@ -89,7 +114,7 @@ fn evaluated(evaluation: &Evaluation) -> String {
 }
 
 fn next_command(folder: &RunFolder, record: &RunRecord) -> Option<String> {
-    let run = typed(folder);
+    let run = typed(folder, record);
     match (record.status, state(record)) {
         (Status::Completed, _) => Some(format!("tinsmith sample {run} --base --prompt \"…\"")),
         (Status::Failed | Status::Interrupted, _) | (_, "killed" | "silent") => {

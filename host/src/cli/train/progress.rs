@@ -1,7 +1,7 @@
 //! The progress line: a bar on a terminal, a line now and then elsewhere.
 
 use crate::{
-    cli::{Ui, args::Format, ui::Bar},
+    cli::{Ui, args::Format, tooling::clock, ui::Bar},
     training::{StepDone, Watch},
 };
 use serde_json::{Value, json};
@@ -88,23 +88,5 @@ impl Watch for Progress<'_> {
 
     fn warn(&self, line: &str) {
         self.ui.warn(line);
-    }
-}
-
-/// `1:05`, `2:03:04`.
-pub fn clock(seconds: f64) -> String {
-    let s = seconds.max(0.0).round() as u64;
-    match s / 3600 {
-        0 => format!("{}:{:02}", s / 60, s % 60),
-        h => format!("{h}:{:02}:{:02}", s / 60 % 60, s % 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn clocks() {
-        assert_eq!(super::clock(64.6), "1:05");
-        assert_eq!(super::clock(7384.0), "2:03:04");
     }
 }

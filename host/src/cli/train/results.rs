@@ -95,10 +95,11 @@ fn compare(
         };
         let sampled = answering.all(trainer.sampler(source)?.as_ref(), &prompts);
         bar.clear();
-        answers.push(sampled?);
         if stop.asked() {
+            ui.info("the run is complete; its answers to held-out prompts are left out");
             return Ok(());
         }
+        answers.push(sampled?);
     }
     let scores: Vec<Score> = answers.iter().map(|a| job.scorer.score(a, &references)).collect();
     let evaluations = &mut recorder.record.evaluations;
@@ -131,13 +132,18 @@ fn compare(
     Ok(())
 }
 
+/// Where the texts of a sample begin.
+const INDENT: usize = 12;
+
 fn part(ui: &Ui, style: Style, name: &str, text: &str) {
     let text = printable(text);
-    let mut lines = text.lines();
+    // Wrapped at words and below its own beginning, where somebody looks at it.
+    let width = ui.width().map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(20));
+    let lines: Vec<_> = text.lines().flat_map(|line| textwrap::wrap(line, width)).collect();
     let head = ui.paint_err(style, format_args!("{name:>10}"));
-    ui.info(format_args!("{head}  {}", lines.next().unwrap_or("(nothing)")));
-    for line in lines {
-        ui.info(format_args!("{:>10}  {line}", ""));
+    ui.info(format_args!("{head}  {}", lines.first().map_or("(nothing)", |line| line)));
+    for line in lines.iter().skip(1) {
+        ui.info(format_args!("{:INDENT$}{line}", ""));
     }
 }
 
@@ -172,7 +178,7 @@ pub fn where_it_lies(
         let name = if full { "model" } else { "adapter" };
         ui.info(format_args!("{} {}", dim(ui, name), folder.adapter().display()));
     }
-    let run = typed(folder);
+    let run = typed(folder, record);
     ui.info(format_args!("\nnext:"));
     for command in [
         format!("tinsmith sample {run} --base --prompt \"…\""),

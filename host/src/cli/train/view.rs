@@ -8,6 +8,9 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+/// Bad rows that the plan names; the rest is counted.
+const NAMED: usize = 5;
+
 /// Prints the plan: as a table on stderr, or as JSON on stdout.
 pub fn plan(ui: &Ui, job: &Job, format: Format) -> Result<()> {
     let (config, facts) = (&job.tools.loaded.config, &job.plan.facts);
@@ -36,6 +39,14 @@ pub fn plan(ui: &Ui, job: &Job, format: Format) -> Result<()> {
     for (name, value) in rows {
         ui.info(format_args!("{} {value}", ui.paint_err(Style::Dim, format_args!("{name:>12}"))));
     }
+    let report = &job.prepared.report;
+    for row in report.first_refused.iter().take(NAMED) {
+        ui.warn(format_args!("left out: {}", row.placed()));
+    }
+    if report.refused > NAMED as u64 {
+        let rest = report.refused - NAMED as u64;
+        ui.warn(format_args!("and {} more; `tinsmith data check` lists them", plural(rest, "row")));
+    }
     for note in &job.plan.notes {
         ui.info(format_args!("{} {note}", ui.paint_err(Style::Warn, "        note")));
     }
@@ -57,7 +68,7 @@ fn trainer(job: &Job) -> String {
         crate::config::Mode::Full => "all weights".to_owned(),
         crate::config::Mode::Lora => format!("LoRA of rank {}", config.lora.rank),
     };
-    let (loss, path) = (&config.training.loss.name, job.loss.describe());
+    let (loss, path) = (&config.training.loss.name, job.loss.explain());
     format!("{}, {what}, loss {loss} ({path})", config.trainer.name)
 }
 
@@ -67,13 +78,13 @@ fn data(job: &Job) -> String {
     let mut text = plural(facts.examples, "example");
     for (n, what) in [
         (facts.eval_examples, "held out"),
-        (report.overlong, "rows too long"),
-        (report.untrained, "rows without a trained token"),
-        (report.skipped, "rows skipped by the renderer"),
-        (report.refused, "bad rows left out"),
+        (report.overlong, "too long"),
+        (report.untrained, "without a trained token"),
+        (report.skipped, "skipped by the renderer"),
+        (report.refused, "bad and left out"),
         (report.truncated, "cut to `data.max_length`"),
         (report.answers_cut, "of them within an answer"),
-        (report.leaked, "held-out rows also trained on"),
+        (report.leaked, "held out and also trained on"),
     ] {
         if n > 0 {
             text += &format!(", {} {what}", grouped(n));

@@ -64,6 +64,11 @@ impl Bar {
         self.bar.set_position(done);
     }
 
+    /// What stands before it.
+    pub fn set_prefix(&self, text: impl Into<String>) {
+        self.bar.set_prefix(text.into());
+    }
+
     /// What stands beside it.
     pub fn set_message(&self, message: impl Into<String>) {
         self.bar.set_message(message.into());
