@@ -8,11 +8,11 @@ pub mod config;
 pub mod data;
 pub mod env;
 pub mod error;
-mod html;
 pub mod plan;
 pub mod plugins;
 pub mod runs;
 pub mod services;
+mod text;
 pub mod tokenizer;
 pub mod training;
 

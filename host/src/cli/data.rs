@@ -12,7 +12,7 @@ use crate::{
     Error, Result,
     data::{DataReport, Fate, Limits, Refused, Rendered, Step, judge, stream},
     error::printable,
-    plan::{grouped, plural},
+    text::{grouped, plural},
 };
 use prove::Prover;
 use serde_json::json;

@@ -1,9 +1,11 @@
 //! Whether every example fits the model, found out before anything is trained.
 
-use crate::{Error, Result, data::ExampleSet};
+use crate::{
+    Error, Result,
+    data::ExampleSet,
+    text::{grouped, plural},
+};
 use std::path::PathBuf;
-
-use super::{grouped, plural};
 
 /// Refuses examples whose input is longer than the model's context, in tokens. `files` are the
 /// datasets' names, by index.

@@ -26,6 +26,7 @@ use crate::{
     config::{Config, Optimizer},
     data::ExampleSet,
     runs::PlanFacts,
+    text::plural,
 };
 use tinsmith_plugin_api::Adam;
 
@@ -192,26 +193,6 @@ fn nothing_to_do(examples: usize, batch_size: u32) -> Error {
     .hint("lower `training.batch_size`, or set `training.last_batch: keep`")
 }
 
-/// `1 step`, `2 steps`, with thousands set apart.
-#[must_use]
-pub fn plural(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
-}
-
-/// `1,234,567`.
-#[must_use]
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,12 +247,5 @@ mod tests {
         let e = plan(&json!({}), &[3, 1, 1]).unwrap_err();
         assert!(e.message.starts_with("2 examples"), "{e}");
         assert!(plan(&json!({}), &[]).unwrap_err().message.contains("no example"));
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(grouped(7), "7");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(plural(1, "step"), "1 step");
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     cli::render::Opened,
     config::Format,
     data::{Fate, Refused, Rendered, Row, map_record},
-    plan::{grouped, plural},
+    text::{grouped, plural},
 };
 use serde_json::Value;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Examples on paper: as JSON lines, as marked text, as a page.
 
 use super::visible::visible;
-use crate::{Result, cli::Ui, data::Rendered, html::escape, tokenizer::Tokenizer};
+use crate::{Result, cli::Ui, data::Rendered, text::escape, tokenizer::Tokenizer};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{fmt::Write, ops::Range};

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     Result,
     cli::{Style, Ui},
-    plan::{grouped, plural},
     runs::{Evaluation, RunFolder, RunRecord, Status, read_metrics},
+    text::{grouped, plural},
 };
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use super::Job;
 use crate::{
     Result,
     cli::{Style, Ui, Verbosity, args::Format},
-    plan::{grouped, plural},
+    text::{grouped, plural},
 };
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Line charts as SVG, drawn by hand so that a page needs nothing but itself.
 
-use crate::html::escape;
+use crate::text::escape;
 use std::fmt::Write;
 
 const WIDTH: f64 = 720.0;

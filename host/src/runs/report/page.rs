@@ -2,9 +2,9 @@
 
 use super::chart::{Look, Series, chart, short};
 use crate::{
-    html::escape,
-    plan::{grouped, plural},
     runs::{Answers, Evaluation, Measured, MetricsLine, RunRecord},
+    text::escape,
+    text::{grouped, plural},
 };
 use std::fmt::Write;
 

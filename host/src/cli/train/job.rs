@@ -1,0 +1,104 @@
+//! Everything that is known before a run begins: read, rendered, planned and checked.
+
+use crate::{
+    Error, Kind, Result,
+    cli::{Ui, tooling::tool_options},
+    config::Loaded,
+    data::{self, DataReport, Prepared},
+    plan::{Plan, check_context, check_honoured, unusual},
+    runs,
+    text::plural,
+    tokenizer::context_length,
+    training::{LossPath, Scorer, Stop, Tools},
+};
+use std::sync::Arc;
+
+/// Everything that is known before a run begins.
+pub struct Job {
+    pub tools: Tools,
+    pub prepared: Prepared,
+    pub plan: Plan,
+    pub loss: LossPath,
+    pub scorer: Scorer,
+    pub base: String,
+    pub in_flight: u32,
+}
+
+impl Job {
+    /// Reads, renders, plans and checks; trains nothing and writes nothing.
+    pub fn new(loaded: Loaded, fresh: bool, ui: &Ui, stop: &Stop) -> Result<Self> {
+        let tools = Tools::new(loaded, tool_options(ui, stop))?;
+        let loss = tools.loss()?;
+        let base = tools.base_model()?;
+        let can = tools.trainer(None)?.capabilities()?;
+        let mut notes = check_honoured(&tools.loaded, &can, fresh)?;
+        let name = &tools.loaded.config.training.loss.name;
+        let trainer = &tools.loaded.config.trainer.name;
+        let path = LossPath::choose(name, Arc::clone(&loss), trainer, &can)
+            .map_err(|e| tools.loaded.error_at("training.loss", e))?;
+        let checks = tools.loaded.config.eval.checks.clone().unwrap_or_default();
+        let scorer = Scorer::new(&checks).map_err(|e| tools.loaded.error_at("eval.checks", e))?;
+        let bar = ui.progress(0, "{spinner} reading and rendering: {msg}");
+        let show = |report: &DataReport| {
+            let rows = plural(report.rows, "row");
+            if bar.line_is_due() {
+                ui.info(format_args!("reading and rendering: {rows}"));
+            }
+            bar.set_message(rows);
+        };
+        let prepared = data::prepare(&data::DataJob {
+            loaded: &tools.loaded,
+            renderer: Arc::clone(&tools.renderer),
+            tokenizer: Arc::clone(&tools.tokenizer),
+            threads: ui.threads(),
+            progress: Some(&show),
+        });
+        bar.clear();
+        let prepared = prepared?;
+        let config = &tools.loaded.config;
+        let mut plan = Plan::new(config, &prepared.train, &prepared.eval, loss.inputs()).map_err(
+            |e| match e.field.clone() {
+                Some(field) => tools.loaded.error_at(&field, e),
+                None => e,
+            },
+        )?;
+        plan.notes.append(&mut notes);
+        plan.notes.extend(unusual(config, plan.steps(), plan.learning_rate.warmup()));
+        let known = can.models.iter().find(|m| m.name == config.model.base_model);
+        let context = known.and_then(|m| m.max_context_length);
+        let folder = tools.loaded.resolve(&config.model.base_model);
+        if let Some(context) = context.or_else(|| context_length(&folder)) {
+            let files: Vec<String> =
+                prepared.report.files.iter().map(|file| file.name.clone()).collect();
+            check_context(&prepared.train, context, &files)?;
+            check_context(&prepared.eval, context, &files)?;
+        }
+        check_prompts(&tools, &prepared, &mut plan.notes)?;
+        let in_flight = (config.training.submit_ahead + 1).min(can.max_in_flight.max(1));
+        Ok(Self { prepared, plan, loss: path, scorer, base, in_flight, tools })
+    }
+
+    /// What must not change between the parts of the run.
+    pub fn fingerprints(&self) -> Result<runs::Fingerprints> {
+        self.tools.fingerprints(&self.prepared.fingerprint, &self.plan.order.fingerprint())
+    }
+}
+
+/// Whether answers can be sampled at the end, found out before the beginning.
+fn check_prompts(tools: &Tools, prepared: &Prepared, notes: &mut Vec<String>) -> Result<()> {
+    let eval = &tools.loaded.config.eval;
+    if eval.samples == 0 && eval.checks.is_none() {
+        return Ok(());
+    }
+    let Some(first) = prepared.prompts.first() else {
+        notes.push("nothing is held out to answer (`data.eval`): `eval.samples` is idle".into());
+        return Ok(());
+    };
+    match tools.renderer.generation_prompt(&first.messages) {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let e = Error::from(e).context("prepare a held-out prompt");
+            Err(tools.loaded.error_at("renderer", Error { kind: Kind::Usage, ..e }))
+        }
+    }
+}
