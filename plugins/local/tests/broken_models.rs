@@ -2,14 +2,14 @@
 //! something.
 
 // Helpers of tests may unwrap, as tests do.
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
 use safetensors::Dtype;
 use serde_json::{Value, json};
 use std::path::Path;
-use support::{Plain, llama, qwen3, safetensors, weights, with, write};
+use support::engine::{Plain, llama, qwen3, safetensors, weights, with, write};
 use tinsmith_local::model::{Model, ModelConfig};
 use tinsmith_plugin_api::{Error, ErrorKind};
 
@@ -76,13 +76,13 @@ fn configs_that_make_no_sense() {
         ),
     ];
     for (changes, kind, text) in cases {
-        expect(&with(llama(), changes), &[], kind, &["config.json", text], "");
+        expect(&with(llama(), &changes), &[], kind, &["config.json", text], "");
     }
 }
 
 #[test]
 fn an_unknown_architecture() {
-    let config = with(llama(), json!({"architectures": ["GPT2LMHeadModel"]}));
+    let config = with(llama(), &json!({"architectures": ["GPT2LMHeadModel"]}));
     let hint = "LlamaForCausalLM and Qwen3ForCausalLM";
     expect(&config, &tensors(), ErrorKind::UNSUPPORTED, &["GPT2LMHeadModel"], hint);
 }
@@ -93,7 +93,7 @@ fn a_missing_tensor_is_named() {
     let kept: Vec<Plain> = tensors().into_iter().filter(|t| t.0 != name).collect();
     expect(&llama(), &kept, ErrorKind::NOT_FOUND, &[name, "missing"], "different models");
     // Qwen3's norms are not in a Llama file, and a head that is not tied must be there.
-    let qwen = with(qwen3(), json!({"num_attention_heads": 4, "num_key_value_heads": 2}));
+    let qwen = with(qwen3(), &json!({"num_attention_heads": 4, "num_key_value_heads": 2}));
     expect(&qwen, &tensors(), ErrorKind::NOT_FOUND, &["q_norm"], "");
     let kept: Vec<Plain> = tensors().into_iter().filter(|t| t.0 != "lm_head.weight").collect();
     let hint = "tie_word_embeddings";
@@ -102,7 +102,7 @@ fn a_missing_tensor_is_named() {
 
 #[test]
 fn a_wrong_shape_is_named() {
-    let config = with(llama(), json!({"vocab_size": 51}));
+    let config = with(llama(), &json!({"vocab_size": 51}));
     let texts = ["model.embed_tokens.weight", "[50, 24]", "[51, 24]"];
     expect(&config, &tensors(), ErrorKind::DATA, &texts, "different models");
 }

@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used)] // the lint's own exception covers test functions only
 
-mod common;
+mod support;
 
-use common::{Files, Lab, Session, adam, batch, disk::Disk, lora, nll};
 use half::bf16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
+};
+use support::{
+    disk::Disk,
+    lab::{Files, Lab, Session, adam, batch, lora, nll},
 };
 use tinsmith_local::Local;
 use tinsmith_plugin_api::{

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // the lint's own exception covers test functions only
 
-mod common;
+mod support;
 
-use common::{Lab, Session, batch, lora};
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
+use support::lab::{Lab, Session, batch, lora};
 use tinsmith_plugin_api::{
     Done, DoneSink, Error, ErrorKind, OpenRun, Result, SampleRequest, Sampler, Samples, StopReason,
     ticket,

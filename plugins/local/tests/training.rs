@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // the lint's own exception covers test functions only
 
-mod common;
+mod support;
 
-use common::{Lab, Session, adam, batch, lora, loss, nll, nll_of};
 use serde_json::json;
 use std::sync::Arc;
+use support::lab::{Lab, Session, adam, batch, lora, loss, nll, nll_of};
 use tinsmith_plugin_api::{
     Adam, AdapterSpec, Batch, Column, ColumnData, Error, ErrorKind, Forward, Lora, LossRef,
     LossScope, LossValue, OpenRun, Outcome, ticket,
