@@ -308,9 +308,12 @@ fn missing_and_broken_base_models_are_named() {
     assert!(e.to_string().contains("model.safetensors"), "{e}");
 
     let AdapterSpec::Lora(plain) = lora() else { unreachable!() };
-    let adapter = AdapterSpec::Lora(Lora { rank: 0, ..plain });
-    let e = lab.trainer.open(OpenRun::Base { model: lab.base(), adapter }).err().unwrap();
-    assert_eq!((e.kind(), e.field()), (ErrorKind::CONFIG, Some("rank")));
+    // The base's widest layer has 64 inputs.
+    for rank in [0, 65, u32::MAX] {
+        let adapter = AdapterSpec::Lora(Lora { rank, ..plain.clone() });
+        let e = lab.trainer.open(OpenRun::Base { model: lab.base(), adapter }).err().unwrap();
+        assert_eq!((e.kind(), e.field()), (ErrorKind::CONFIG, Some("rank")));
+    }
 }
 
 #[test]
