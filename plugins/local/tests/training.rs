@@ -244,6 +244,11 @@ fn a_panic_in_a_loss_ends_the_run_with_an_error() {
     let e = run.forward_backward(&text, &broken).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::PANIC);
     assert!(e.to_string().contains("a bug in the loss"), "{e}");
+    // B starts at zero, and with it the gradient of A: 0 / (√0 + eps) must not be 0 / 0.
+    for eps in [0.0, 1e-60] {
+        let e = run.optim_step(Adam { eps, ..adam() }).unwrap_err();
+        assert_eq!((e.kind(), e.field()), (ErrorKind::REJECTED, Some("eps")));
+    }
     let e = run.forward_backward(&text, &nll()).unwrap_err();
     assert!(e.to_string().contains("earlier failure"), "{e}");
     assert!(e.hint().is_some());
@@ -300,6 +305,15 @@ fn missing_and_broken_base_models_are_named() {
     assert!(e.to_string().contains("/nowhere/at/all") && e.hint().is_some());
 
     let broken = lab.write_base("broken", &TinyModel::default());
+
+    // Finite, but its square is not: AdamW would remember infinity and never move again.
+    let mut run = lab.open(lora());
+    run.forward_backward(&text, &infinite(1.0, 1e25)).unwrap();
+    let e = run.optim_step(Adam { grad_clip_norm: 0.0, ..adam() }).unwrap_err();
+    assert!(e.to_string().contains("step 1") && e.hint().is_some(), "{e}");
+    let mut run = lab.open(lora());
+    run.forward_backward(&text, &infinite(1.0, 1e25)).unwrap();
+    run.optim_step(adam()).expect("a clipped gradient is of no size to worry about");
     let weights = std::path::Path::new(&broken).join("model.safetensors");
     let whole = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
