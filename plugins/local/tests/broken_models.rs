@@ -225,11 +225,14 @@ fn a_header_that_lies() {
 }
 
 #[test]
-fn generation_settings_that_are_not_json() {
+fn generation_settings_that_cannot_be_read() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &llama(), &tensors(), Dtype::F32);
     std::fs::write(dir.path().join("generation_config.json"), "{\"eos_token_id\": 2").unwrap();
     check(&open(dir.path()), ErrorKind::DATA, &["generation_config.json"], "remove it");
+    std::fs::remove_file(dir.path().join("generation_config.json")).unwrap();
+    std::fs::create_dir(dir.path().join("generation_config.json")).unwrap();
+    check(&open(dir.path()), ErrorKind::IO, &["generation_config.json"], "remove it");
 }
 
 #[test]

@@ -99,12 +99,15 @@ impl ModelConfig {
     /// Adds the end tokens that `generation_config.json` names, if there is one.
     fn add_generation(&mut self, dir: &Path) -> Result<()> {
         let path = dir.join("generation_config.json");
-        let Ok(text) = std::fs::read(&path) else { return Ok(()) };
-        let json: Value = serde_json::from_slice(&text).map_err(|e| {
-            Error::from(e)
-                .context(format!("read `{}`", path.display()))
+        let broken = |e: Error| {
+            e.context(format!("read `{}`", path.display()))
                 .with_hint("mend the file, or remove it: it only names end tokens")
-        })?;
+        };
+        let text = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(|e| broken(e.into()))?,
+        };
+        let json: Value = serde_json::from_slice(&text).map_err(|e| broken(e.into()))?;
         for id in token_ids(&json["eos_token_id"]) {
             if !self.eos_token_ids.contains(&id) {
                 self.eos_token_ids.push(id);
