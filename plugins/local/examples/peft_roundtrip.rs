@@ -5,12 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test, run by hand
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
-use common::{Files, Lab, Session, batch, lora};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
+use support::lab::{Files, Lab, Session, batch, lora};
 use tinsmith_plugin_api::{
     AdapterSpec, Export, Lora, OpenRun, SampleRequest, Sampler, Samples, ticket,
 };

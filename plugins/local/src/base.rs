@@ -1,6 +1,6 @@
 //! Base models: found by directory, mapped once, shared by every run and sampler over them.
 
-use crate::{checkpoint::tensors::Dtype, model::Model};
+use crate::{checkpoint::tensors::Dtype, model::Model, pool::Pool};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -52,11 +52,20 @@ impl Base {
 }
 
 /// The base models that are in use.
-#[derive(Debug, Default)]
-pub struct Bases(Mutex<HashMap<PathBuf, Weak<Base>>>);
+#[derive(Debug)]
+pub struct Bases {
+    pool: Arc<Pool>,
+    known: Mutex<HashMap<PathBuf, Weak<Base>>>,
+}
 
 impl Bases {
-    /// The base model in that directory, mapped at most once while anything uses it.
+    /// None yet. The pool's threads look through the weights of each.
+    pub fn new(pool: Arc<Pool>) -> Self {
+        Self { pool, known: Mutex::default() }
+    }
+
+    /// The base model in that directory, mapped at most once while anything uses it. Not to be
+    /// called on a thread of the pool, which could come back here while it waits for the others.
     ///
     /// # Errors
     /// As [`Model::open`].
@@ -68,13 +77,15 @@ impl Bases {
         }
         let dir = std::fs::canonicalize(dir)
             .map_err(|e| Error::from(e).context(format!("open base model `{name}`")))?;
+        let pool = self.pool.get()?;
         // Held while mapping, so that two runs that start together share one model.
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(base) = known.get(&dir).and_then(Weak::upgrade) {
             return Ok(base);
         }
-        let model =
-            Model::open(&dir).map_err(|e| e.context(format!("open base model `{name}`")))?;
+        let model = pool
+            .install(|| Model::open(&dir))
+            .map_err(|e| e.context(format!("open base model `{name}`")))?;
         let base = Arc::new(Base {
             model,
             dir: dir.clone(),
@@ -152,7 +163,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("base");
         tiny_llama(&path, 1).unwrap();
-        let bases = Bases::default();
+        let bases = Bases::new(Arc::new(Pool::new(1)));
         let open = |path: &Path| bases.open(path.to_str().unwrap()).unwrap();
         let base = open(&path);
         assert!(Arc::ptr_eq(&base, &open(&dir.path().join("base/../base"))));

@@ -205,10 +205,17 @@ impl Layout {
     /// Adapters as `lora` asks.
     ///
     /// # Errors
-    /// `config` if the rank is 0 or nothing is to be trained.
+    /// `config` if the rank is 0 or above every width of the model, or if nothing is to be trained.
     pub fn lora(config: &ModelConfig, lora: &Lora) -> Result<Self> {
         if lora.rank == 0 {
             return Err(Error::config("must be at least 1").at("rank"));
+        }
+        let rank = lora.rank as usize;
+        let widest = config.hidden.max(config.intermediate).max(config.q_width());
+        if rank > widest {
+            return Err(Error::config(format!("must be at most {widest}, is {rank}"))
+                .at("rank")
+                .with_hint("a rank beyond the model's widest layer adds nothing"));
         }
         if !lora.alpha.is_finite() {
             return Err(Error::config("must be a finite number").at("alpha"));
@@ -217,7 +224,6 @@ impl Layout {
             return Err(Error::config("the adapter would train nothing")
                 .with_hint("set one of train_attn, train_mlp, train_unembed to true"));
         }
-        let rank = lora.rank as usize;
         let mut layout = Self::base(config);
         layout.mode = Mode::Lora { rank, scale: lora.alpha / lora.rank as f32 };
         layout.trains_blocks = lora.train_attn || lora.train_mlp;

@@ -9,6 +9,7 @@ pub mod layout;
 pub mod model;
 pub mod optimizer;
 pub mod packed;
+mod pool;
 mod run;
 mod sample;
 mod trainer;

@@ -25,18 +25,24 @@ const CHUNK: usize = 1 << 15;
 /// `rejected`, naming the first that makes no sense.
 pub fn check(adam: &Adam) -> Result<()> {
     let at_least_zero = |value: f64| value.is_finite() && value >= 0.0;
+    // Not zero in f32 either: a parameter without gradient would become 0 / 0.
+    let above_zero = |value: f64| value.is_finite() && value as f32 > 0.0;
     let fraction = |value: f64| (0.0..1.0).contains(&value);
     let checks = [
         ("learning_rate", adam.learning_rate, at_least_zero(adam.learning_rate)),
         ("beta1", adam.beta1, fraction(adam.beta1)),
         ("beta2", adam.beta2, fraction(adam.beta2)),
-        ("eps", adam.eps, at_least_zero(adam.eps)),
+        ("eps", adam.eps, above_zero(adam.eps)),
         ("weight_decay", adam.weight_decay, at_least_zero(adam.weight_decay)),
         ("grad_clip_norm", adam.grad_clip_norm, at_least_zero(adam.grad_clip_norm)),
     ];
     for (name, value, fits) in checks {
         if !fits {
-            let range = if name.starts_with("beta") { "in 0..1" } else { "at least 0" };
+            let range = match name {
+                "beta1" | "beta2" => "in 0..1",
+                "eps" => "above 0",
+                _ => "at least 0",
+            };
             return Err(Error::rejected(format!("must be {range}, is {value}")).at(name));
         }
     }

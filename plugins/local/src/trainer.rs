@@ -6,23 +6,23 @@ use crate::{
     checkpoint::{Loaded, Place, Store},
     config::LocalConfig,
     optimizer::Moments,
+    pool::Pool,
     run::{LocalRun, State},
     sample::LocalSampler,
     weights::Weights,
 };
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest, Sha256};
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
 use tinsmith_plugin_api::{
-    Capabilities, Checkpoint, Error, ErrorKind, Export, FileSink, OpenRun, Result, Run, RunId,
-    Sampler, Services, Trainer,
+    Capabilities, Checkpoint, Error, Export, FileSink, OpenRun, Result, Run, RunId, Sampler,
+    Services, Trainer,
 };
 
 /// Trains on this machine's CPU.
@@ -31,8 +31,7 @@ pub struct Local {
     services: Services,
     bases: Arc<Bases>,
     store: Store,
-    /// Built when first needed, shared by all runs and samplers.
-    pool: Mutex<Option<Arc<ThreadPool>>>,
+    pool: Arc<Pool>,
 }
 
 impl std::fmt::Debug for Local {
@@ -48,9 +47,11 @@ impl Trainer for Local {
 
     fn new(config: LocalConfig, services: Services) -> Result<Self> {
         config.check()?;
-        let bases = Arc::new(Bases::default());
+        let threads = config.threads.unwrap_or_else(|| services.threads());
+        let pool = Arc::new(Pool::new(threads));
+        let bases = Arc::new(Bases::new(Arc::clone(&pool)));
         let store = Store::new(services.clone(), Arc::clone(&bases));
-        Ok(Self { config, services, bases, store, pool: Mutex::new(None) })
+        Ok(Self { config, services, bases, store, pool })
     }
 
     fn capabilities(&self) -> Result<Capabilities> {
@@ -75,7 +76,7 @@ impl Trainer for Local {
     }
 
     fn open(&self, from: OpenRun) -> Result<Box<dyn Run>> {
-        let pool = self.pool()?;
+        let pool = self.pool.get()?;
         let Loaded { weights, moments } = match from {
             OpenRun::Base { model, adapter } => {
                 let base = self.bases.open(&model)?;
@@ -90,7 +91,7 @@ impl Trainer for Local {
 
     fn sampler(&self, source: &str) -> Result<Box<dyn Sampler>> {
         let weights = self.weights(source)?;
-        Ok(Box::new(LocalSampler::start(weights, self.pool()?, self.services.clone())?))
+        Ok(Box::new(LocalSampler::start(weights, self.pool.get()?, self.services.clone())?))
     }
 
     fn checkpoints(&self, run: Option<&RunId>) -> Result<Vec<Checkpoint>> {
@@ -119,23 +120,6 @@ impl Local {
             return Ok(Arc::new(adapter::from_dir(dir, &self.bases)?));
         }
         Ok(Arc::new(Weights::bare(self.bases.open(source)?)))
-    }
-
-    fn pool(&self) -> Result<Arc<ThreadPool>> {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = &*pool {
-            return Ok(Arc::clone(pool));
-        }
-        let threads = self.config.threads.unwrap_or_else(|| self.services.threads());
-        let built = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("local {i}"))
-            .build()
-            .map_err(|e| {
-                Error::new(ErrorKind::OTHER, format!("start {threads} threads: {e}"))
-                    .with_hint("set `trainer.threads` to a smaller number")
-            })?;
-        Ok(Arc::clone(pool.insert(Arc::new(built))))
     }
 }
 

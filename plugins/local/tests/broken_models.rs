@@ -2,14 +2,14 @@
 //! something.
 
 // Helpers of tests may unwrap, as tests do.
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
 use safetensors::Dtype;
 use serde_json::{Value, json};
 use std::path::Path;
-use support::{Plain, llama, qwen3, safetensors, weights, with, write};
+use support::engine::{Plain, llama, qwen3, safetensors, weights, with, write};
 use tinsmith_local::model::{Model, ModelConfig};
 use tinsmith_plugin_api::{Error, ErrorKind};
 
@@ -61,6 +61,13 @@ fn configs_that_make_no_sense() {
         (json!({"num_hidden_layers": 0}), ErrorKind::DATA, "`num_hidden_layers`"),
         (json!({"num_hidden_layers": 1_000_000_000}), ErrorKind::DATA, "`num_hidden_layers`"),
         (json!({"vocab_size": -5}), ErrorKind::DATA, "`vocab_size`"),
+        (json!({"vocab_size": 0}), ErrorKind::DATA, "`vocab_size`"),
+        (json!({"num_attention_heads": 0}), ErrorKind::DATA, "`num_attention_heads`"),
+        (json!({"intermediate_size": 1.5}), ErrorKind::DATA, "`intermediate_size`"),
+        (json!({"max_position_embeddings": 0}), ErrorKind::DATA, "`max_position_embeddings`"),
+        (json!({"tie_word_embeddings": "yes"}), ErrorKind::DATA, "`tie_word_embeddings`"),
+        (json!({"attention_bias": 1}), ErrorKind::DATA, "`attention_bias`: must be true or false"),
+        (json!({"hidden_act": 3}), ErrorKind::DATA, "`hidden_act`"),
         (json!({"num_key_value_heads": 3}), ErrorKind::DATA, "`num_key_value_heads`"),
         (json!({"head_dim": 7}), ErrorKind::DATA, "`head_dim`: must be even"),
         (json!({"rms_norm_eps": -1.0}), ErrorKind::DATA, "`rms_norm_eps`"),
@@ -69,6 +76,23 @@ fn configs_that_make_no_sense() {
         (json!({"hidden_act": "gelu"}), ErrorKind::UNSUPPORTED, "gelu"),
         (json!({"quantization_config": {}}), ErrorKind::UNSUPPORTED, "quantised"),
         (json!({"rope_scaling": {"rope_type": "yarn"}}), ErrorKind::UNSUPPORTED, "yarn"),
+        (json!({"rope_scaling": "llama3"}), ErrorKind::DATA, "`rope_scaling`: must be an object"),
+        (json!({"rope_parameters": [8]}), ErrorKind::DATA, "`rope_parameters`: must be an object"),
+        (json!({"rope_scaling": {"rope_type": 3}}), ErrorKind::DATA, "`rope_scaling.rope_type`"),
+        (json!({"rope_scaling": {"factor": 4.0}}), ErrorKind::DATA, "`rope_scaling.rope_type`"),
+        (
+            json!({"rope_parameters": {"full_attention": {"rope_theta": 1e6}}}),
+            ErrorKind::UNSUPPORTED,
+            "`rope_parameters.full_attention`",
+        ),
+        (json!({"rope_theta": -10000.0}), ErrorKind::DATA, "`rope_theta`: must be a positive"),
+        (json!({"rope_theta": "big"}), ErrorKind::DATA, "`rope_theta`"),
+        (json!({"partial_rotary_factor": 0.5}), ErrorKind::UNSUPPORTED, "`partial_rotary_factor`"),
+        (
+            json!({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}),
+            ErrorKind::UNSUPPORTED,
+            "`rope_parameters.partial_rotary_factor`",
+        ),
         (
             json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}),
             ErrorKind::DATA,
@@ -76,13 +100,13 @@ fn configs_that_make_no_sense() {
         ),
     ];
     for (changes, kind, text) in cases {
-        expect(&with(llama(), changes), &[], kind, &["config.json", text], "");
+        expect(&with(llama(), &changes), &[], kind, &["config.json", text], "");
     }
 }
 
 #[test]
 fn an_unknown_architecture() {
-    let config = with(llama(), json!({"architectures": ["GPT2LMHeadModel"]}));
+    let config = with(llama(), &json!({"architectures": ["GPT2LMHeadModel"]}));
     let hint = "LlamaForCausalLM and Qwen3ForCausalLM";
     expect(&config, &tensors(), ErrorKind::UNSUPPORTED, &["GPT2LMHeadModel"], hint);
 }
@@ -93,7 +117,7 @@ fn a_missing_tensor_is_named() {
     let kept: Vec<Plain> = tensors().into_iter().filter(|t| t.0 != name).collect();
     expect(&llama(), &kept, ErrorKind::NOT_FOUND, &[name, "missing"], "different models");
     // Qwen3's norms are not in a Llama file, and a head that is not tied must be there.
-    let qwen = with(qwen3(), json!({"num_attention_heads": 4, "num_key_value_heads": 2}));
+    let qwen = with(qwen3(), &json!({"num_attention_heads": 4, "num_key_value_heads": 2}));
     expect(&qwen, &tensors(), ErrorKind::NOT_FOUND, &["q_norm"], "");
     let kept: Vec<Plain> = tensors().into_iter().filter(|t| t.0 != "lm_head.weight").collect();
     let hint = "tie_word_embeddings";
@@ -102,7 +126,7 @@ fn a_missing_tensor_is_named() {
 
 #[test]
 fn a_wrong_shape_is_named() {
-    let config = with(llama(), json!({"vocab_size": 51}));
+    let config = with(llama(), &json!({"vocab_size": 51}));
     let texts = ["model.embed_tokens.weight", "[50, 24]", "[51, 24]"];
     expect(&config, &tensors(), ErrorKind::DATA, &texts, "different models");
 }
@@ -156,6 +180,61 @@ fn a_file_cut_short_anywhere() {
     check(&open(dir.path()), ErrorKind::DATA, &["model.safetensors"], "download it again");
 }
 
+/// A safetensors file with another header over the same data.
+fn with_header(file: &[u8], header: &str) -> Vec<u8> {
+    let (length, rest) = file.split_first_chunk::<8>().unwrap();
+    let data = &rest[u64::from_le_bytes(*length) as usize..];
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+}
+
+#[test]
+fn a_header_that_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &llama(), &tensors(), Dtype::F32);
+    let path = dir.path().join("model.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    let (length, rest) = whole.split_first_chunk::<8>().unwrap();
+    let header: Value =
+        serde_json::from_slice(&rest[..u64::from_le_bytes(*length) as usize]).unwrap();
+    let entry = &header["model.layers.1.mlp.up_proj.weight"];
+    let [start, end] = [0, 1].map(|i| entry["data_offsets"][i].as_u64().unwrap());
+    let lies = [
+        ("shape", json!([u64::MAX, u64::MAX])),
+        ("shape", json!([40, 25])),
+        ("shape", json!([-40, -24])),
+        ("dtype", json!("BF16")),
+        ("dtype", json!("F1")),
+        ("data_offsets", json!([end, start])),
+        ("data_offsets", json!([start, end + 4])),
+        ("data_offsets", json!([start - 4, end - 4])),
+        ("data_offsets", json!([start, u64::MAX])),
+    ];
+    for (key, lie) in lies {
+        let mut header = header.clone();
+        header["model.layers.1.mlp.up_proj.weight"][key] = lie;
+        std::fs::write(&path, with_header(&whole, &header.to_string())).unwrap();
+        check(&open(dir.path()), ErrorKind::DATA, &["model.safetensors"], "download it again");
+    }
+    for length in [u64::MAX, whole.len() as u64, 1 << 40] {
+        let lie = [&length.to_le_bytes(), &whole[8..]].concat();
+        std::fs::write(&path, lie).unwrap();
+        check(&open(dir.path()), ErrorKind::DATA, &["model.safetensors"], "download it again");
+    }
+    std::fs::write(&path, with_header(&whole, &header.to_string())).unwrap();
+    Model::open(dir.path()).expect("only the lies are refused");
+}
+
+#[test]
+fn generation_settings_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &llama(), &tensors(), Dtype::F32);
+    std::fs::write(dir.path().join("generation_config.json"), "{\"eos_token_id\": 2").unwrap();
+    check(&open(dir.path()), ErrorKind::DATA, &["generation_config.json"], "remove it");
+    std::fs::remove_file(dir.path().join("generation_config.json")).unwrap();
+    std::fs::create_dir(dir.path().join("generation_config.json")).unwrap();
+    check(&open(dir.path()), ErrorKind::IO, &["generation_config.json"], "remove it");
+}
+
 #[test]
 fn an_index_that_lies() {
     let dir = tempfile::tempdir().unwrap();
@@ -168,7 +247,12 @@ fn an_index_that_lies() {
     };
     let shard = |i: usize| format!("model-{:05}-of-00002.safetensors", i % 2 + 1);
     std::fs::write(&index, map(&shard)).unwrap();
-    check(&open(dir.path()), ErrorKind::NOT_FOUND, &["model-00001-of-00002.safetensors"], "");
+    check(
+        &open(dir.path()),
+        ErrorKind::NOT_FOUND,
+        &["model-00001-of-00002.safetensors"],
+        "download",
+    );
     let (odd, even): (Vec<_>, Vec<_>) =
         all.iter().cloned().enumerate().partition(|(i, _)| i % 2 == 1);
     for (i, part) in [even, odd].into_iter().enumerate() {

@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used)] // the lint's own exception covers test functions only
 
-mod common;
+mod support;
 
-use common::{Files, Lab, Session, adam, batch, disk::Disk, lora, nll};
 use half::bf16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
+};
+use support::{
+    disk::Disk,
+    lab::{Files, Lab, Session, adam, batch, lora, nll},
 };
 use tinsmith_local::Local;
 use tinsmith_plugin_api::{
@@ -161,6 +164,18 @@ fn every_damage_is_found_and_named() {
         }
         store.overwrite(&key, &whole);
     }
+    // A size in the manifest is no reason to ask for as much memory.
+    let key = "checkpoints/one/manifest.json";
+    let whole = lab.blob(key);
+    let mut manifest: Value = serde_json::from_slice(&whole).unwrap();
+    for bytes in [u64::MAX, 1 << 56, 3] {
+        manifest["files"]["optimizer.safetensors"]["bytes"] = json!(bytes);
+        store.overwrite(key, manifest.to_string().as_bytes());
+        let e = open().unwrap();
+        assert_eq!(e.kind(), ErrorKind::DATA, "{e}");
+        assert!(e.to_string().contains("optimizer.safetensors"), "{e}");
+    }
+    store.overwrite(key, &whole);
     lab.host.services().store().unwrap().delete("checkpoints/one/run.json").unwrap();
     let e = open().unwrap();
     assert_eq!(e.to_string(), "`checkpoints/one/run.json` is damaged: it is missing");

@@ -1,38 +1,19 @@
 //! Decoding with a cache gives what the forward pass over the whole sequence gives.
 
 // Helpers of tests may unwrap, as tests do.
-#![allow(clippy::unwrap_used, clippy::needless_range_loop, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used, clippy::needless_range_loop)]
 
 mod support;
 
 use safetensors::Dtype;
-use support::{batch, llama, model_dir, qwen3};
-use tinsmith_local::{
-    layout::Layout,
-    model::{KvCache, Model},
-    packed::Packed,
-};
-use tinsmith_plugin_api::{ErrorKind, Lora};
+use support::engine::{adapter, batch, llama, open, qwen3};
+use tinsmith_local::{model::KvCache, packed::Packed};
+use tinsmith_plugin_api::ErrorKind;
 
 fn log_softmax(logits: &[f32], at: usize) -> f32 {
     let max = logits.iter().copied().fold(f32::MIN, f32::max);
     let sum: f64 = logits.iter().map(|&l| f64::from(l - max).exp()).sum();
     logits[at] - max - sum.ln() as f32
-}
-
-fn open(config: &serde_json::Value) -> (std::sync::Arc<Model>, Layout, Vec<f32>) {
-    let model = Model::open(model_dir(config, Dtype::F32).path()).unwrap();
-    let lora = Lora {
-        rank: 4,
-        alpha: 8.0,
-        seed: 1,
-        train_attn: true,
-        train_mlp: true,
-        train_unembed: true,
-    };
-    let layout = Layout::lora(model.config(), &lora).unwrap();
-    let params = support::Random(2).vec(layout.len(), 0.2);
-    (model, layout, params)
 }
 
 fn tokens(batch: &Packed, range: std::ops::Range<usize>) -> Vec<i32> {
@@ -42,7 +23,8 @@ fn tokens(batch: &Packed, range: std::ops::Range<usize>) -> Vec<i32> {
 #[test]
 fn one_token_at_a_time_equals_the_forward_pass() {
     for config in [llama(), qwen3()] {
-        let (model, layout, params) = open(&config);
+        let model = open(&config, Dtype::F32);
+        let (layout, params) = adapter(&model);
         let batch = batch(model.config(), &[90], 1);
         let expected = model.forward(&layout, &params, &batch).unwrap();
         let mut cache = KvCache::new();
@@ -60,7 +42,8 @@ fn one_token_at_a_time_equals_the_forward_pass() {
 
 #[test]
 fn sequences_together_equal_sequences_alone() {
-    let (model, layout, params) = open(&llama());
+    let model = open(&llama(), Dtype::F32);
+    let (layout, params) = adapter(&model);
     let batch = batch(model.config(), &[30, 5, 12], 1);
     let prompts: Vec<Vec<i32>> =
         batch.offsets.windows(2).map(|w| tokens(&batch, w[0]..w[1])).collect();
@@ -85,7 +68,8 @@ fn sequences_together_equal_sequences_alone() {
 
 #[test]
 fn a_truncated_cache_goes_on_from_there() {
-    let (model, layout, params) = open(&qwen3());
+    let model = open(&qwen3(), Dtype::F32);
+    let (layout, params) = adapter(&model);
     let mut cache = KvCache::new();
     model.decode(&layout, &params, &mut cache, &[1, 2, 3]).unwrap();
     let first = model.decode(&layout, &params, &mut cache, &[4, 5]).unwrap();
@@ -96,7 +80,8 @@ fn a_truncated_cache_goes_on_from_there() {
 
 #[test]
 fn bad_tokens_are_rejected_and_change_nothing() {
-    let (model, layout, params) = open(&llama());
+    let model = open(&llama(), Dtype::F32);
+    let (layout, params) = adapter(&model);
     let mut cache = KvCache::new();
     for bad in [&[][..], &[-1], &[50], &[0; 513]] {
         let error = model.decode(&layout, &params, &mut cache, bad).unwrap_err();

@@ -4,7 +4,7 @@
 //! them says with which versions. Sequences of 7, 1, 66 and 13 tokens, a third of the weights masked.
 
 // Helpers of tests may unwrap, as tests do.
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used)]
 
 use safetensors::{Dtype, SafeTensors};
 use std::{collections::BTreeMap, path::PathBuf};

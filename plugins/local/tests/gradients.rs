@@ -4,14 +4,14 @@
 //! short or turned gives a different number. A random direction is measured as well.
 
 // Helpers of tests may unwrap, as tests do.
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
 use safetensors::Dtype;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use support::{Coupled, Random, Weighted, batch, llama, masked, model_dir, qwen3, with};
+use support::engine::{Coupled, Random, Weighted, batch, llama, masked, model_dir, qwen3, with};
 use tinsmith_local::{
     layout::Layout,
     model::Model,
@@ -125,7 +125,7 @@ fn llama_every_weight() {
 
 #[test]
 fn llama_tied_every_weight() {
-    let case = Case::new(&with(llama(), json!({"tie_word_embeddings": true})), full);
+    let case = Case::new(&with(llama(), &json!({"tie_word_embeddings": true})), full);
     case.check(&Weighted(case.weights()));
 }
 
@@ -133,7 +133,7 @@ fn llama_tied_every_weight() {
 fn llama_with_scaled_rotation() {
     let scaling = json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
         "high_freq_factor": 4.0, "original_max_position_embeddings": 32});
-    let case = Case::new(&with(llama(), json!({"rope_scaling": scaling})), full);
+    let case = Case::new(&with(llama(), &json!({"rope_scaling": scaling})), full);
     case.check(&Weighted(case.weights()));
 }
 

@@ -4,11 +4,11 @@
 //! gradient by the output.
 
 // Helpers of tests may unwrap, as tests do.
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
-use support::Random;
+use support::engine::Random;
 use tinsmith_local::kernels::{
     attention::{self, Heads},
     embedding, norm,

@@ -1,39 +1,20 @@
 //! A batch is the sum of its sequences, and the number of threads is nobody's business.
 
 // Helpers of tests may unwrap, as tests do.
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
 use proptest::prelude::*;
 use safetensors::Dtype;
-use serde_json::{Value, json};
-use std::sync::Arc;
-use support::{Coupled, Weighted, batch, llama, masked, model_dir, qwen3, with};
+use serde_json::json;
+use support::engine::{Coupled, Weighted, adapter, batch, llama, masked, open, qwen3, with};
 use tinsmith_local::{
     layout::Layout,
     model::Model,
     packed::{Packed, TokenLoss},
 };
-use tinsmith_plugin_api::{Lora, LossScope};
-
-fn open(config: &Value, dtype: Dtype) -> Arc<Model> {
-    Model::open(model_dir(config, dtype).path()).unwrap()
-}
-
-fn lora(model: &Model) -> (Layout, Vec<f32>) {
-    let lora = Lora {
-        rank: 4,
-        alpha: 8.0,
-        seed: 1,
-        train_attn: true,
-        train_mlp: true,
-        train_unembed: true,
-    };
-    let layout = Layout::lora(model.config(), &lora).unwrap();
-    let params = support::Random(2).vec(layout.len(), 0.2);
-    (layout, params)
-}
+use tinsmith_plugin_api::LossScope;
 
 fn full(model: &Model) -> (Layout, Vec<f32>) {
     let layout = Layout::full(model.config());
@@ -96,7 +77,7 @@ proptest! {
         kind in 0usize..3,
     ) {
         let model = open(&if kind == 0 { llama() } else { qwen3() }, Dtype::F32);
-        let (layout, params) = if kind == 2 { full(&model) } else { lora(&model) };
+        let (layout, params) = if kind == 2 { full(&model) } else { adapter(&model) };
         packed_equals_alone(&model, &layout, &params, &lengths, seed);
     }
 }
@@ -105,7 +86,7 @@ proptest! {
 fn more_tokens_than_a_micro_batch() {
     // 400 + 400 | 400 + 1 | 500 …: several micro-batches, and one sequence beyond the block size.
     let model = open(&llama(), Dtype::F32);
-    let (layout, params) = lora(&model);
+    let (layout, params) = adapter(&model);
     packed_equals_alone(&model, &layout, &params, &[400, 400, 400, 1, 500, 512, 512, 3], 4);
 }
 
@@ -150,7 +131,7 @@ fn thread_counts_do_not_change_a_bit() {
     // Large enough that every product and every reduction is cut into several pieces.
     let big = with(
         llama(),
-        json!({"hidden_size": 192, "intermediate_size": 512, "vocab_size": 1100,
+        &json!({"hidden_size": 192, "intermediate_size": 512, "vocab_size": 1100,
             "num_attention_heads": 6, "head_dim": 32}),
     );
     for (config, dtype) in [
@@ -158,7 +139,7 @@ fn thread_counts_do_not_change_a_bit() {
         (
             with(
                 big,
-                json!({
+                &json!({
                     "architectures": ["Qwen3ForCausalLM"], "tie_word_embeddings": true
                 }),
             ),
@@ -166,7 +147,7 @@ fn thread_counts_do_not_change_a_bit() {
         ),
     ] {
         let model = open(&config, dtype);
-        for (layout, params) in [lora(&model), full(&model)] {
+        for (layout, params) in [adapter(&model), full(&model)] {
             let batch = batch(model.config(), &[150, 70, 1, 200], 8);
             let weights = masked(batch.len(), 2);
             let run = |threads: usize, loss: &dyn TokenLoss| {
@@ -198,7 +179,7 @@ fn a_fresh_adapter_changes_nothing() {
         let base = Layout::base(model.config());
         assert!(base.is_empty());
         let expected = model.forward(&base, &[], &batch).unwrap();
-        let (adapted, _) = lora(&model);
+        let (adapted, _) = adapter(&model);
         for layout in [adapted, Layout::full(model.config())] {
             let params = model.initial_params(&layout, 42);
             assert_ne!(params, model.initial_params(&Layout::base(model.config()), 42));
@@ -211,7 +192,7 @@ fn a_fresh_adapter_changes_nothing() {
 #[test]
 fn parameters_of_another_layout_are_rejected() {
     let model = open(&llama(), Dtype::F32);
-    let (layout, params) = lora(&model);
+    let (layout, params) = adapter(&model);
     let batch = batch(model.config(), &[4], 3);
     let error = model.forward(&layout, &params[1..], &batch).unwrap_err();
     assert_eq!(error.kind(), tinsmith_plugin_api::ErrorKind::REJECTED);

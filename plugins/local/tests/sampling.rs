@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // the lint's own exception covers test functions only
 
-mod common;
+mod support;
 
-use common::{Lab, Session, batch, lora};
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
+use support::lab::{Lab, Session, batch, lora};
 use tinsmith_plugin_api::{
     Done, DoneSink, Error, ErrorKind, OpenRun, Result, SampleRequest, Sampler, Samples, StopReason,
     ticket,
@@ -220,7 +220,9 @@ fn nonsense_is_refused() {
     assert_eq!(refused(|r| r.num_samples = 0).as_deref(), Some("num_samples"));
     assert_eq!(refused(|r| r.top_p = 1.5).as_deref(), Some("top_p"));
     assert_eq!(refused(|r| r.stop_strings = vec![String::new()]).as_deref(), Some("stop_strings"));
+    assert_eq!(refused(|r| r.num_samples = u32::MAX).as_deref(), Some("num_samples"));
     refused(|r| r.prompt = vec![5, 320]);
+    refused(|r| (r.prompt, r.max_tokens) = (vec![5, 320], Some(0)));
     refused(|r| r.prompt = vec![-1]);
     assert!(ask(&*sampler, request()).is_ok(), "the sampler goes on");
 }

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // the lint's own exception covers test functions only
 
-mod common;
+mod support;
 
-use common::{Lab, Session, adam, batch, lora, loss, nll, nll_of};
 use serde_json::json;
 use std::sync::Arc;
+use support::lab::{Lab, Session, adam, batch, lora, loss, nll, nll_of};
 use tinsmith_plugin_api::{
     Adam, AdapterSpec, Batch, Column, ColumnData, Error, ErrorKind, Forward, Lora, LossRef,
     LossScope, LossValue, OpenRun, Outcome, ticket,
@@ -128,6 +128,20 @@ fn the_number_of_threads_changes_no_bit() {
     }
 }
 
+/// Nothing strays to rayon's global pool, which has a thread for every core whatever the config says.
+#[test]
+fn a_trainer_computes_on_its_own_threads() {
+    let lab = Lab::with(&json!({ "threads": 1 }), 4);
+    let mut run = lab.open(lora());
+    run.step(&batch(&[400, 300], 1));
+    let saved = run.save_state("one");
+    drop(run);
+    lab.reopen(&saved).step(&batch(&[20], 1));
+    lab.trainer.sampler(&lab.base()).unwrap();
+    let global = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
+    assert!(global.is_ok(), "somebody has started the global pool");
+}
+
 /// A batch is longer than what goes through the model at once; however its gradient is gathered, and
 /// over however many calls, it is the gradient of the whole.
 #[test]
@@ -230,6 +244,11 @@ fn what_is_refused_changes_nothing() {
     run.forward_backward(&text, &nll()).unwrap();
     let e = run.optim_step(Adam { beta1: 1.0, ..adam() }).unwrap_err();
     assert_eq!((e.kind(), e.field()), (ErrorKind::REJECTED, Some("beta1")));
+    // B starts at zero, and with it the gradient of A: 0 / (√0 + eps) must not be 0 / 0.
+    for eps in [0.0, 1e-60] {
+        let e = run.optim_step(Adam { eps, ..adam() }).unwrap_err();
+        assert_eq!((e.kind(), e.field()), (ErrorKind::REJECTED, Some("eps")));
+    }
 
     assert_eq!(run.forward(&text).unwrap().logprobs, expected);
     assert!(run.optim_step(adam()).is_ok(), "the gradient is still there");
@@ -286,6 +305,15 @@ fn what_is_not_finite_is_told_before_a_weight_changes() {
     let e = result.unwrap_err();
     assert!(e.to_string().contains("step 2") && e.to_string().contains("finite"), "{e}");
     assert_ne!(e.kind(), ErrorKind::REJECTED);
+
+    // Finite, but its square is not: AdamW would remember infinity and never move again.
+    let mut run = lab.open(lora());
+    run.forward_backward(&text, &infinite(1.0, 1e25)).unwrap();
+    let e = run.optim_step(Adam { grad_clip_norm: 0.0, ..adam() }).unwrap_err();
+    assert!(e.to_string().contains("step 1") && e.hint().is_some(), "{e}");
+    let mut run = lab.open(lora());
+    run.forward_backward(&text, &infinite(1.0, 1e25)).unwrap();
+    run.optim_step(adam()).expect("a clipped gradient is of no size to worry about");
 }
 
 #[test]
@@ -308,9 +336,12 @@ fn missing_and_broken_base_models_are_named() {
     assert!(e.to_string().contains("model.safetensors"), "{e}");
 
     let AdapterSpec::Lora(plain) = lora() else { unreachable!() };
-    let adapter = AdapterSpec::Lora(Lora { rank: 0, ..plain });
-    let e = lab.trainer.open(OpenRun::Base { model: lab.base(), adapter }).err().unwrap();
-    assert_eq!((e.kind(), e.field()), (ErrorKind::CONFIG, Some("rank")));
+    // The base's widest layer has 64 inputs.
+    for rank in [0, 65, u32::MAX] {
+        let adapter = AdapterSpec::Lora(Lora { rank, ..plain.clone() });
+        let e = lab.trainer.open(OpenRun::Base { model: lab.base(), adapter }).err().unwrap();
+        assert_eq!((e.kind(), e.field()), (ErrorKind::CONFIG, Some("rank")));
+    }
 }
 
 #[test]

@@ -117,7 +117,9 @@ fn refuse_unsupported(json: &Value) -> Result<()> {
         _ => false,
     };
     let keys = [
+        "alora_invocation_tokens",
         "alpha_pattern",
+        "arrow_config",
         "fan_in_fan_out",
         "layer_replication",
         "lora_bias",
@@ -137,6 +139,19 @@ fn refuse_unsupported(json: &Value) -> Result<()> {
             ))
             .at(key));
         }
+    }
+    // The others change the base's weights before training begins.
+    let harmless = match &json["init_lora_weights"] {
+        Value::String(how) => matches!(how.as_str(), "gaussian" | "eva" | "orthogonal"),
+        _ => true,
+    };
+    if !harmless {
+        return Err(Error::unsupported(format!(
+            "an adapter that began as {} needs a base of its own",
+            json["init_lora_weights"]
+        ))
+        .at("init_lora_weights")
+        .with_hint("let PEFT convert it: `path_initial_model_for_weight_conversion`"));
     }
     match json["bias"].as_str() {
         None | Some("none") => Ok(()),
@@ -171,6 +186,10 @@ mod tests {
             ("target_modules", json!(["c_attn"])),
             ("target_modules", json!("all-linear")),
             ("r", json!(0)),
+            // Initial values taken out of the base, which the adapter was then trained without.
+            ("init_lora_weights", json!("pissa_niter_16")),
+            ("init_lora_weights", json!("olora")),
+            ("alora_invocation_tokens", json!([1, 2])),
         ] {
             assert_eq!(with(key, value).unwrap_err().field(), Some(key));
         }

@@ -4,8 +4,10 @@ use super::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, config};
 use crate::{
     base::{Base, Bases},
     checkpoint::tensors,
+    layout::{Layout, SlotKind},
     weights::{self, Weights},
 };
+use safetensors::{SafeTensors, tensor::TensorView};
 use std::{fs, path::Path, sync::Arc};
 use tinsmith_plugin_api::{AdapterSpec, Error, Result};
 
@@ -30,19 +32,49 @@ fn open(dir: &Path, bases: &Bases) -> Result<Weights> {
     let file = tensors::parse(&bytes).map_err(doing)?;
     // An adapter on some layers only is one on all of them, with zeros in the others.
     let mut params = vec![0.0; layout.len()];
-    for name in file.names() {
-        let Some(slot) = layout.slot(name) else {
-            return Err(doing(Error::unsupported(format!(
-                "tensor `{name}` belongs to no layer of the base model"
-            ))));
-        };
-        let tensor = file.tensor(name).map_err(|e| doing(Error::data(e.to_string())))?;
-        tensors::read_slot(name, &tensor, slot, &mut params).map_err(doing)?;
+    for (name, tensor) in file.tensors() {
+        match layout.slot(&name) {
+            Some(slot) => tensors::read_slot(&name, &tensor, slot, &mut params),
+            None => base_weight(&name, &tensor, &base),
+        }
+        .map_err(doing)?;
     }
-    if file.is_empty() {
-        return Err(doing(Error::data("it holds no tensors")));
-    }
+    whole(&file, &layout).map_err(doing)?;
     Ok(Weights { base, adapter: Some(adapter), layout: Arc::new(layout), params })
+}
+
+/// PEFT keeps a copy of the base's weight beside an adapter on the head. One that is no copy would be
+/// another model.
+fn base_weight(name: &str, tensor: &TensorView<'_>, base: &Base) -> Result<()> {
+    let known = name
+        .strip_prefix("base_model.model.")
+        .and_then(|name| base.model.weight(&name.replace(".base_layer.", ".")));
+    match known {
+        Some((weights, shape)) if tensors::holds(tensor, weights, shape) => Ok(()),
+        Some(_) => Err(Error::unsupported(format!("tensor `{name}` is not the base model's"))
+            .with_hint("the adapter was trained on another base, or trained this weight as well")),
+        None => Err(Error::unsupported(format!(
+            "tensor `{name}` belongs to no layer of the base model"
+        ))),
+    }
+}
+
+/// Half an adapter adds nothing: it must be a damaged file.
+fn whole(file: &SafeTensors<'_>, layout: &Layout) -> Result<()> {
+    let has = |name: &str| file.tensor(name).is_ok();
+    let mut any = false;
+    for slot in layout.slots().iter().filter(|slot| has(&slot.name)) {
+        any = true;
+        let other = match slot.kind {
+            SlotKind::LoraA(_) => slot.name.replace(".lora_A.", ".lora_B."),
+            _ => slot.name.replace(".lora_B.", ".lora_A."),
+        };
+        if !has(&other) {
+            return Err(Error::data(format!("tensor `{other}` is missing"))
+                .with_hint("the file is damaged; save or download the adapter again"));
+        }
+    }
+    if any { Ok(()) } else { Err(Error::data("it holds no adapter")) }
 }
 
 fn base(dir: &Path, named: Option<&str>, bases: &Bases) -> Result<Arc<Base>> {

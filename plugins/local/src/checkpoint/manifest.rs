@@ -141,7 +141,15 @@ impl Manifest {
         let mut kept = BTreeMap::new();
         for (name, entry) in &self.files {
             if wanted(name) {
-                let mut all = Vec::with_capacity(usize::try_from(entry.bytes).unwrap_or(0));
+                // The manifest's own bytes are not checked by anyone: its sizes may be anything.
+                let mut all = Vec::new();
+                usize::try_from(entry.bytes)
+                    .ok()
+                    .and_then(|bytes| all.try_reserve_exact(bytes).ok())
+                    .ok_or_else(|| {
+                        let size = format!("{} bytes do not fit in memory", entry.bytes);
+                        damaged(&place.key(name), &size)
+                    })?;
                 self.stream(store, place, name, &mut |bytes| {
                     all.extend_from_slice(bytes);
                     Ok(())

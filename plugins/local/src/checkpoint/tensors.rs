@@ -1,7 +1,10 @@
 //! Safetensors files: written tensor by tensor, without a second copy in memory and always with the
 //! same bytes; read with names and shapes checked.
 
-use crate::layout::{Layout, Slot};
+use crate::{
+    kernels::Weights,
+    layout::{Layout, Slot},
+};
 use half::{bf16, f16};
 use safetensors::{SafeTensors, tensor::TensorView};
 use serde_json::{Map, Value, json};
@@ -35,6 +38,9 @@ impl Dtype {
         if self == Self::F32 { 4 } else { 2 }
     }
 }
+
+/// Values that are compared at a time.
+const BLOCK: usize = 1 << 12;
 
 /// A tensor to be written.
 #[derive(Clone, Debug)]
@@ -152,25 +158,50 @@ pub fn read_slot(name: &str, tensor: &TensorView<'_>, slot: &Slot, flat: &mut [f
         return Err(Error::data(format!("tensor `{name}` is stored as {dtype}, not as floats")));
     };
     let into = &mut flat[slot.range.clone()];
-    match dtype {
-        Dtype::F32 => {
-            for (value, bytes) in into.iter_mut().zip(tensor.data().as_chunks().0) {
-                *value = f32::from_le_bytes(*bytes);
-            }
-        }
-        Dtype::Bf16 => {
-            for (value, bytes) in into.iter_mut().zip(tensor.data().as_chunks().0) {
-                *value = bf16::from_le_bytes(*bytes).to_f32();
-            }
-        }
-        Dtype::F16 => {
-            for (value, bytes) in into.iter_mut().zip(tensor.data().as_chunks().0) {
-                *value = f16::from_le_bytes(*bytes).to_f32();
-            }
-        }
-    }
+    widen(tensor.data(), dtype, into);
     match into.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(at) => Err(Error::data(format!("tensor `{name}` holds {} at index {at}", into[at]))),
     }
+}
+
+/// Stored values as f32. `bytes` holds as many as there is room for.
+fn widen(bytes: &[u8], dtype: Dtype, into: &mut [f32]) {
+    match dtype {
+        Dtype::F32 => {
+            for (value, bytes) in into.iter_mut().zip(bytes.as_chunks().0) {
+                *value = f32::from_le_bytes(*bytes);
+            }
+        }
+        Dtype::Bf16 => {
+            for (value, bytes) in into.iter_mut().zip(bytes.as_chunks().0) {
+                *value = bf16::from_le_bytes(*bytes).to_f32();
+            }
+        }
+        Dtype::F16 => {
+            for (value, bytes) in into.iter_mut().zip(bytes.as_chunks().0) {
+                *value = f16::from_le_bytes(*bytes).to_f32();
+            }
+        }
+    }
+}
+
+/// Whether a tensor holds a weight of a base model, as it is or rounded to the tensor's dtype.
+pub fn holds(tensor: &TensorView<'_>, weights: Weights<'_>, shape: [usize; 2]) -> bool {
+    let Some(dtype) = Dtype::from_name(&tensor.dtype().to_string()) else { return false };
+    if tensor.shape() != shape {
+        return false;
+    }
+    let round = |value: f32| match dtype {
+        Dtype::F32 => value,
+        Dtype::Bf16 => bf16::from_f32(value).to_f32(),
+        Dtype::F16 => f16::from_f32(value).to_f32(),
+    };
+    let (mut stored, mut base) = ([0.0; BLOCK], [0.0; BLOCK]);
+    tensor.data().chunks(BLOCK * dtype.bytes()).enumerate().all(|(i, bytes)| {
+        let len = bytes.len() / dtype.bytes();
+        widen(bytes, dtype, &mut stored[..len]);
+        weights.widen(i * BLOCK, &mut base[..len]);
+        stored[..len].iter().zip(&base[..len]).all(|(stored, base)| *stored == round(*base))
+    })
 }

@@ -92,16 +92,28 @@ impl ModelConfig {
         let json: Value =
             serde_json::from_slice(&text).map_err(|e| Error::from(e).context(doing()))?;
         let mut config = Self::from_json(&json).map_err(|e| e.context(doing()))?;
-        if let Ok(text) = std::fs::read(dir.join("generation_config.json"))
-            && let Ok(json) = serde_json::from_slice::<Value>(&text)
-        {
-            for id in token_ids(&json["eos_token_id"]) {
-                if !config.eos_token_ids.contains(&id) {
-                    config.eos_token_ids.push(id);
-                }
+        config.add_generation(dir)?;
+        Ok(config)
+    }
+
+    /// Adds the end tokens that `generation_config.json` names, if there is one.
+    fn add_generation(&mut self, dir: &Path) -> Result<()> {
+        let path = dir.join("generation_config.json");
+        let broken = |e: Error| {
+            e.context(format!("read `{}`", path.display()))
+                .with_hint("mend the file, or remove it: it only names end tokens")
+        };
+        let text = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(|e| broken(e.into()))?,
+        };
+        let json: Value = serde_json::from_slice(&text).map_err(|e| broken(e.into()))?;
+        for id in token_ids(&json["eos_token_id"]) {
+            if !self.eos_token_ids.contains(&id) {
+                self.eos_token_ids.push(id);
             }
         }
-        Ok(config)
+        Ok(())
     }
 
     /// As [`ModelConfig::from_dir`], from the parsed file.
@@ -141,7 +153,7 @@ impl ModelConfig {
             head_dim,
             vocab: count(json, "vocab_size")?,
             norm_eps: number(json, "rms_norm_eps")?.unwrap_or(1e-6),
-            tied: json["tie_word_embeddings"].as_bool().unwrap_or(false),
+            tied: flag(json, "tie_word_embeddings")?,
             qk_norm: family == Family::Qwen3,
             rope_theta,
             rope_scaling,
@@ -205,7 +217,7 @@ fn refuse_unsupported(json: &Value) -> Result<()> {
         ("mlp_bias", "biases in the MLP"),
         ("use_sliding_window", "sliding-window attention"),
     ] {
-        if json[key].as_bool() == Some(true) {
+        if flag(json, key)? {
             return refuse(key, what);
         }
     }
@@ -213,9 +225,27 @@ fn refuse_unsupported(json: &Value) -> Result<()> {
         return refuse("quantization_config", "quantised weights")
             .map_err(|e: Error| e.with_hint("use the model's f32, bf16 or f16 weights"));
     }
-    match json["hidden_act"].as_str() {
+    match text(json, "hidden_act")? {
         None | Some("silu") => Ok(()),
         Some(other) => refuse("hidden_act", &format!("the activation `{other}`")),
+    }
+}
+
+/// True or false; false if the key is not there.
+fn flag(json: &Value, key: &str) -> Result<bool> {
+    match &json[key] {
+        Value::Null => Ok(false),
+        Value::Bool(value) => Ok(*value),
+        other => Err(Error::data(format!("must be true or false, is {other}")).at(key)),
+    }
+}
+
+/// A text, if the key is there.
+pub(super) fn text<'a>(json: &'a Value, key: &str) -> Result<Option<&'a str>> {
+    match &json[key] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        other => Err(Error::data(format!("must be a text, is {other}")).at(key)),
     }
 }
 

@@ -29,7 +29,8 @@ pub use decode::KvCache;
 pub use linear::Linear;
 
 use crate::{
-    layout::Layout,
+    kernels::Weights,
+    layout::{Layout, WeightId},
     packed::{Packed, TokenLoss, token_ids},
 };
 use decode::Step;
@@ -71,6 +72,16 @@ impl Model {
     #[must_use]
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// A weight of the base by Hugging Face's name, and its shape `[rows, columns]`. A tied head has
+    /// the embedding's.
+    pub(crate) fn weight(&self, name: &str) -> Option<(Weights<'_>, [usize; 2])> {
+        let tied = self.config.tied && name == WeightId::Head.name();
+        let ids = WeightId::all(&self.config);
+        let id = ids.into_iter().find(|id| id.name() == name);
+        let id = id.or_else(|| tied.then_some(WeightId::Embedding))?;
+        Some((self.tensors.get(id.index(&self.config)), id.shape(&self.config)))
     }
 
     /// The parameters a fresh run starts from. Adapters: `A` uniform within ±1/√in as PEFT draws

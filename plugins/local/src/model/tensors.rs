@@ -106,7 +106,13 @@ impl Shards {
             });
             index.insert(tensor.clone(), place);
         }
-        let files = names.iter().map(|name| Shard::open(&dir.join(name))).collect::<Result<_>>()?;
+        let shard = |name: &&str| {
+            Shard::open(&dir.join(name)).map_err(|e| match e.kind() {
+                ErrorKind::NOT_FOUND => e.with_hint("a shard is missing; download it"),
+                _ => e,
+            })
+        };
+        let files = names.iter().map(shard).collect::<Result<_>>()?;
         Ok(Self { files, index: Some(index) })
     }
 

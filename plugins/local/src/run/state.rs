@@ -75,6 +75,10 @@ impl State {
             return Err(diverged("the gradient is not finite".into()));
         }
         let clip = optimizer::clip_factor(norm, adam.grad_clip_norm);
+        // The second moment is f32: an infinite one would hold its parameter still for ever.
+        if !((norm * f64::from(clip)).powi(2) as f32).is_finite() {
+            return Err(diverged(format!("the gradient's norm is {norm:.1e}")));
+        }
         optimizer::step(&mut self.weights.params, &self.gradient, clip, adam, &mut self.moments);
         self.gradient.fill(0.0);
         self.gathered = false;

@@ -5,7 +5,11 @@ use super::{
     random,
     stop::{Stops, Watch},
 };
-use crate::{model::KvCache, packed::Packed, weights::Weights};
+use crate::{
+    model::KvCache,
+    packed::{Packed, token_ids},
+    weights::Weights,
+};
 use rayon::ThreadPool;
 use tinsmith_plugin_api::{
     Done, Error, ErrorKind, Result, SampleRequest, Sampled, Samples, Services, StopReason,
@@ -13,6 +17,9 @@ use tinsmith_plugin_api::{
 
 /// Samples that are drawn side by side; more are drawn in groups, for the memory of their caches.
 const SIDE_BY_SIDE: usize = 16;
+
+/// Most samples of one request: what is asked for is kept in memory until all are drawn.
+const MOST_SAMPLES: u32 = 1 << 16;
 
 /// What a sampler works with.
 pub struct Generator<'a> {
@@ -50,7 +57,7 @@ impl Generator<'_> {
         } else {
             self.decode(&mut [&mut prompt_cache], &[&request.prompt])?
         };
-        let mut sequences = Vec::with_capacity(request.num_samples as usize);
+        let mut sequences = Vec::new();
         let samples: Vec<u64> = (0..u64::from(request.num_samples)).collect();
         for group in samples.chunks(SIDE_BY_SIDE) {
             let mut streams: Vec<Stream> =
@@ -81,9 +88,13 @@ impl Generator<'_> {
 
     /// Refuses what cannot be answered; answers how many tokens fit after the prompt.
     fn check(&self, request: &SampleRequest) -> Result<usize> {
-        let context = self.weights.base.model.config().max_positions;
-        if request.num_samples == 0 {
-            return Err(Error::rejected("must be at least 1").at("num_samples"));
+        let config = self.weights.base.model.config();
+        let context = config.max_positions;
+        token_ids(&request.prompt, "prompt", config)?;
+        let samples = request.num_samples;
+        if !(1..=MOST_SAMPLES).contains(&samples) {
+            let limits = format!("must be from 1 to {MOST_SAMPLES}, is {samples}");
+            return Err(Error::rejected(limits).at("num_samples"));
         }
         if request.prompt.is_empty() {
             return Err(Error::rejected("holds no tokens").at("prompt"));

@@ -1,5 +1,6 @@
-//! Random numbers by counter: each is a function of seed, sample and position alone, so that a
-//! sample does not depend on how many others are drawn beside it.
+//! Random numbers by counter: each is a function of seed, sample and position alone, however many
+//! samples are drawn side by side. Their logits still differ in the last bits by how many there are,
+//! because a product of one row is summed in another order than one of several.
 
 /// Uniform in 0..1, 53 bits. The `SplitMix64` finaliser over the three numbers, one after the other.
 pub fn uniform(seed: u64, sample: u64, position: u64) -> f64 {

@@ -1,8 +1,4 @@
-//! What the tests of this crate share: a trainer behind the boundary, batches and losses.
-
-#![allow(dead_code)] // each test uses a part
-
-pub mod disk;
+//! A trainer behind the boundary, as a host sees it: runs, batches and losses.
 
 use serde_json::json;
 use std::{path::Path, sync::Arc};
