@@ -68,7 +68,7 @@ impl Entry {
         Ok(Self {
             id: plugin.id().to_owned(),
             version: plugin.version().to_owned(),
-            abi: Some(handshake.abi),
+            abi: Some(handshake.abi()),
             origin: Origin::BuiltIn,
             path: None,
             provides: Provides::from_plugin(&plugin),
