@@ -66,7 +66,7 @@ impl Registry {
     /// # Errors
     /// As there.
     pub fn load_from(places: Places, options: &PluginOptions) -> Result<Self> {
-        let mut registry = Self::scan(places, options)?;
+        let mut registry = Self::gather(places, options)?;
         for entry in &mut registry.entries {
             if entry.is_anonymous() {
                 entry.introduce()?;
@@ -88,6 +88,13 @@ impl Registry {
     /// # Errors
     /// `failed` for a named path without a plugin.
     pub fn scan(places: Places, options: &PluginOptions) -> Result<Self> {
+        let mut registry = Self::gather(places, options)?;
+        registry.settle_ids();
+        Ok(registry)
+    }
+
+    /// Everything that is found, in the order of importance.
+    fn gather(places: Places, options: &PluginOptions) -> Result<Self> {
         let places = Arc::new(places);
         let trusted = Trusted::read(&places)?;
         let found = search::find(&places, &options.paths, &options.configured)?;
@@ -98,25 +105,26 @@ impl Registry {
             .collect::<Result<Vec<_>>>()?;
         linked.sort_by(|a, b| a.id.cmp(&b.id));
         entries.extend(linked);
-        let mut registry = Self { entries };
-        registry.settle_ids();
-        Ok(registry)
+        Ok(Self { entries })
     }
 
     /// Of plugins with one id, the one named by hand goes first; the same library found twice is
-    /// no conflict; everything else is.
+    /// no conflict; everything else is, however many there are.
     fn settle_ids(&mut self) {
+        let is_ready = |entry: &Entry| matches!(entry.state, State::Ready) && !entry.id.is_empty();
+        let ready: Vec<bool> = self.entries.iter().map(is_ready).collect();
         for later in 1..self.entries.len() {
             let (before, rest) = self.entries.split_at_mut(later);
             let entry = &mut rest[0];
-            let usable = |entry: &Entry| matches!(entry.state, State::Ready);
-            let same_id = |earlier: &&mut Entry| usable(earlier) && earlier.id == entry.id;
-            let Some(earlier) = before.iter_mut().find(same_id) else { continue };
-            if entry.id.is_empty() || !usable(entry) {
+            let mut rivals = before.iter_mut().zip(&ready).filter(|(_, ready)| **ready);
+            let Some((first, _)) = rivals.find(|(earlier, _)| earlier.id == entry.id) else {
+                continue;
+            };
+            if !ready[later] {
                 continue;
             }
-            if earlier.same_as(entry)
-                || earlier.origin == Origin::CommandLine && entry.origin != Origin::CommandLine
+            if first.same_as(entry)
+                || first.origin == Origin::CommandLine && entry.origin != Origin::CommandLine
             {
                 entry.state = State::Overridden;
                 continue;
@@ -124,11 +132,11 @@ impl Registry {
             let message = format!(
                 "two plugins have the id `{}`: `{}` and `{}`",
                 entry.id,
-                earlier.place(),
+                first.place(),
                 entry.place()
             );
             let e = Error::failed(message).hint("remove one of them, or name one with `--plugin`");
-            earlier.state = State::Unusable(e.clone());
+            first.state = State::Unusable(e.clone());
             entry.state = State::Unusable(e);
         }
     }
