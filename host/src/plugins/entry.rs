@@ -250,11 +250,14 @@ fn state(candidate: &Candidate, request: &Request, trusted: &Trusted) -> State {
     if request.consent == ByHand {
         return State::Ready;
     }
-    let refused = match (&request.sha256, trusted.pin_of(&request.library)) {
-        (Some(sha256), _) => trusted.require(&request.library, sha256),
+    // Pins name a library by its path without links. One that is missing is told when it is loaded.
+    let real = request.library.canonicalize();
+    let library = real.as_deref().unwrap_or(&request.library);
+    let refused = match (&request.sha256, trusted.pin_of(library)) {
+        (Some(sha256), _) => trusted.require(library, sha256),
         // Its content is compared when it is loaded.
         (None, Some(_)) => Ok(()),
-        (None, None) => trusted.require(&request.library, ""),
+        (None, None) => trusted.require(library, ""),
     };
     refused.map_or_else(State::Unusable, |()| State::Ready)
 }
