@@ -56,7 +56,8 @@ impl Registry {
     /// or trusted it, since nothing else tells what it provides.
     ///
     /// # Errors
-    /// `failed` for a named path without a plugin and for two plugins of one id.
+    /// `failed` for a named path without a plugin and for two plugins of one id. [`Error::field`] is
+    /// `plugins[i]` where the i-th of the configured paths is to blame.
     pub fn load(options: &PluginOptions) -> Result<Self> {
         Self::load_from(Places::from_env(), options)
     }
@@ -75,7 +76,7 @@ impl Registry {
         registry.settle_ids();
         let refused = registry.entries.iter().find_map(|entry| match &entry.state {
             State::Unusable(e) if entry.origin <= Origin::Config => {
-                Some(e.clone().context(format!("plugin `{}`", entry.place())))
+                Some(entry.at_its_key(e.clone().context(format!("plugin `{}`", entry.place()))))
             }
             _ => None,
         });
