@@ -20,3 +20,4 @@ mod names;
 mod panics;
 mod services;
 mod trust;
+mod whole_run;
