@@ -48,7 +48,9 @@ pub fn add(places: &Places, path: &Path, facts: &Inspection, replace: bool) -> R
     }
     let name = format!("lib{}{}", facts.id.replace('-', "_"), std::env::consts::DLL_SUFFIX);
     let staged = stage(plugins, &name, &library.bytes, &manifest_of(facts, &name))?;
-    put_in_place(staged, &folder).map_err(|e| Error::io("install into", &folder, &e))?;
+    put_in_place(staged, &folder)
+        .and_then(|()| runs::sync_folder(plugins))
+        .map_err(|e| Error::io("install into", &folder, &e))?;
     pin(places, &facts.id, &folder.join(name), library.sha256)
 }
 
