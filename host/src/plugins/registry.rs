@@ -53,7 +53,8 @@ pub struct Used {
 #[allow(clippy::needless_pass_by_value)]
 impl Registry {
     /// Finds all plugins. Reads manifests only; a library without one is loaded if the user named
-    /// or trusted it, since nothing else tells what it provides.
+    /// or trusted it, since nothing else tells what it provides. If it cannot be loaded, that is an
+    /// error where this command or its config names it; of others the entry tells.
     ///
     /// # Errors
     /// `failed` for a named path without a plugin and for two plugins of one id. [`Error::field`] is
@@ -69,8 +70,12 @@ impl Registry {
     pub fn load_from(places: Places, options: &PluginOptions) -> Result<Self> {
         let mut registry = Self::gather(places, options)?;
         for entry in &mut registry.entries {
-            if entry.is_anonymous() {
-                entry.introduce()?;
+            if !entry.is_anonymous() {
+                continue;
+            }
+            match entry.introduce() {
+                Err(e) if entry.origin > Origin::Config => entry.state = State::Unusable(e),
+                result => result?,
             }
         }
         registry.settle_ids();
@@ -157,7 +162,8 @@ impl Registry {
         // A usable one before one that says why it is not.
         found.min_by_key(|entry| !matches!(entry.state, State::Ready)).ok_or_else(|| {
             let known: Vec<&str> = self.usable().map(Entry::id).collect();
-            Error::usage(format!("unknown plugin `{id}`")).hint(suggestion(id, &known))
+            let e = Error::usage(format!("unknown plugin `{id}`")).hint(suggestion(id, &known));
+            self.name_the_nameless(e)
         })
     }
 
@@ -292,7 +298,20 @@ impl Registry {
         }
         let known: Vec<String> =
             self.usable().flat_map(|entry| entry.provides.of(kind)).cloned().collect();
-        unknown(kind, name, &known)
+        self.name_the_nameless(unknown(kind, name, &known))
+    }
+
+    /// Adds to the hint the first plugin that cannot be used and of which nothing is known: it might
+    /// be the one that was meant.
+    fn name_the_nameless(&self, mut e: Error) -> Error {
+        let nameless = self.entries.iter().find_map(|entry| match &entry.state {
+            State::Unusable(why) if entry.id.is_empty() => Some((entry, why)),
+            _ => None,
+        });
+        if let (Some((entry, why)), Some(hint)) = (nameless, &mut e.hint) {
+            *hint += &format!("; `{}` was not asked: {}", entry.place(), why.message);
+        }
+        e
     }
 
     fn usable(&self) -> impl Iterator<Item = &Entry> {
