@@ -314,3 +314,38 @@ fn the_built_in_plugins_train_alike_from_their_own_libraries() {
     assert_equal(&loaded, &linked);
     assert!(loaded.keys().iter().any(|key| key.ends_with("final/manifest.json")));
 }
+
+/// One line with file and line of the panic, a hint, and a record that says the same: whatever panics,
+/// and wherever in the run.
+#[test]
+fn a_panic_of_a_plugin_ends_the_run_with_one_line() {
+    for (section, file, begun) in [
+        ("renderer: {name: misbehaving/bad, panic_in: new}", "bad_renderer.rs", false),
+        ("renderer: {name: misbehaving/bad, panic_in: render}", "bad_renderer.rs", false),
+        ("training: {loss: {name: misbehaving/bad, panic_in: remote}}", "bad_loss.rs", false),
+        ("training: {loss: {name: misbehaving/bad, panic_in: evaluate}}", "bad_loss.rs", true),
+        ("storage: {name: misbehaving/bad, uri: 'bad:', panic_in: commit}", "bad_store.rs", true),
+        ("trainer: {name: misbehaving/bad, panic_in: capabilities}", "bad_trainer.rs", false),
+    ] {
+        let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+        tiny_run::write(&sandbox, 4, &format!("{section}\n"));
+        let plugin = library("misbehaving");
+        let args = ["train", "run.yaml", "-q", "--plugin", plugin.to_str().unwrap()];
+        let output = sandbox.run(&args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{section}: {said}");
+        let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
+        assert_eq!(lines.len(), 2, "{section}: {said}");
+        let place = format!("panicked at tests/plugins/misbehaving/src/{file}:");
+        assert!(lines[0].starts_with("error: ") && lines[0].contains(&place), "{said}");
+        assert!(lines[1].starts_with("hint: "), "{said}");
+        let id = tiny_run::latest(&sandbox);
+        assert_eq!(id.is_some(), begun, "{section}: {said}");
+        let Some(id) = id else { continue };
+        let record: Value =
+            serde_json::from_str(&sandbox.read(&format!("out/runs/{id}.json"))).unwrap();
+        assert_eq!(record["status"], "failed");
+        assert_eq!(record["error"]["kind"], "panic", "{record:#}");
+        assert!(record["error"]["message"].as_str().unwrap().contains(&place), "{record:#}");
+    }
+}
