@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{Error, Result, env, runs};
 use std::path::{Path, PathBuf};
-use tinsmith_plugin_api::abi::Kind;
+use tinsmith_plugin_api::abi::{self, Kind};
 
 /// What was installed or trusted.
 #[derive(Clone, Debug)]
@@ -26,10 +26,17 @@ pub struct Installed {
 /// the copy.
 ///
 /// # Errors
-/// `failed` if it is installed already and `replace` is false, if the library is not the one that
-/// was inspected, or if nothing can be written.
+/// `failed` if it is installed already and `replace` is false, if a built-in plugin has its id, if
+/// the library is not the one that was inspected, or if nothing can be written.
 pub fn add(places: &Places, path: &Path, facts: &Inspection, replace: bool) -> Result<Installed> {
     manifest::check_id(&facts.id)?;
+    let is_it = |plugin: abi::Plugin| plugin.id() == facts.id;
+    if abi::linked().any(|handshake| abi::admit(handshake).is_ok_and(is_it)) {
+        return Err(Error::failed(format!("plugin `{}` is built in", facts.id)).hint(
+            "`--plugin PATH` puts yours in its place for one command; to install it, give it an \
+             `id` of its own in `plugin!`",
+        ));
+    }
     let source = load::real_path(&search::request_for(path)?.library)?;
     let library = super::cache::Library::read(&source)?;
     if library.sha256 != facts.sha256 {
