@@ -144,7 +144,7 @@ impl Examples {
     /// Tokens of the example that is not finished yet.
     #[must_use]
     pub fn open_tokens(&self) -> usize {
-        self.tokens.len() - self.offsets.last().copied().unwrap_or(0) as usize
+        self.tokens.len().saturating_sub(self.offsets.last().copied().unwrap_or(0) as usize)
     }
 
     /// The adapter calls this before each record.
@@ -155,19 +155,15 @@ impl Examples {
 
     /// The adapter calls this after each record: a failed record leaves no trace but its error.
     pub(crate) fn end_record(&mut self, result: Result<(), Error>, finished_before: usize) {
-        let keep = match result {
-            Ok(()) => self.len(),
-            Err(error) => {
-                self.errors.push(RecordError { record: self.current, error });
-                finished_before
-            }
-        };
         self.end_group();
+        let Err(error) = result else { return };
+        self.errors.push(RecordError { record: self.current, error });
+        let keep = finished_before;
         self.record.truncate(keep);
         self.ordinal.truncate(keep);
         self.group.truncate(keep);
         self.offsets.truncate(keep + 1);
-        let tokens = self.offsets[keep] as usize;
+        let tokens = self.offsets.last().copied().unwrap_or(0) as usize;
         self.tokens.truncate(tokens);
         self.weights.truncate(tokens);
         for column in &mut self.columns {

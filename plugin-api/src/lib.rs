@@ -29,6 +29,7 @@ mod handles;
 mod loss;
 mod record;
 mod renderer;
+mod sampler;
 mod services;
 mod storage;
 #[cfg(feature = "testing")]
@@ -43,6 +44,7 @@ pub use handles::{LossHandle, RendererHandle, StorageHandle, TrainerHandle};
 pub use loss::{Loss, LossBatch, LossInputs, LossScope, LossValue, RemoteLoss};
 pub use record::Record;
 pub use renderer::{DatasetRenderer, Parsed, Stop, Termination};
+pub use sampler::{SampleRequest, Sampled, Sampler, Samples, StopReason};
 pub use services::{
     AddedToken, Encoded, HostServices, Level, Secret, Services, Special, StreamDecoder,
     TokenizerInfo,
@@ -51,8 +53,7 @@ pub use storage::{StorageBackend, Upload};
 pub use ticket::{Done, DoneSink, Ticket, TicketState, ticket};
 pub use trainer::{
     Adam, AdapterSpec, Capabilities, Checkpoint, EvaluateLoss, Export, FileSink, Forward, Lora,
-    LossRef, Metrics, ModelInfo, OpenRun, Outcome, Run, RunId, SampleRequest, Sampled, Sampler,
-    Samples, Save, Saved, StopReason, Trainer,
+    LossRef, Metrics, ModelInfo, OpenRun, Outcome, Run, RunId, Save, Saved, Trainer,
 };
 
 /// The version of this crate, which plugin authors build against.

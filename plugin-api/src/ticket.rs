@@ -97,6 +97,8 @@ struct Slot<T> {
     answer: Option<Result<T>>,
     partial: Vec<i32>,
     waiting: Option<String>,
+    /// Whether the reason has come since the last poll.
+    news: bool,
     cancelled: bool,
 }
 
@@ -135,7 +137,10 @@ impl<T: Send> DoneSink<T> for TicketSink<T> {
     }
 
     fn waiting(&mut self, reason: &str) {
-        self.0.lock().waiting = Some(reason.to_owned());
+        let mut slot = self.0.lock();
+        slot.waiting = Some(reason.to_owned());
+        slot.news = true;
+        drop(slot);
         self.0.changed.notify_all();
     }
 
@@ -147,7 +152,8 @@ impl<T: Send> DoneSink<T> for TicketSink<T> {
 /// A promise and the ticket that waits for it.
 #[must_use]
 pub fn ticket<T: Send + 'static>() -> (Done<T>, Ticket<T>) {
-    let slot = Slot { answer: None, partial: Vec::new(), waiting: None, cancelled: false };
+    let slot =
+        Slot { answer: None, partial: Vec::new(), waiting: None, news: false, cancelled: false };
     let shared = Arc::new(Shared { slot: Mutex::new(slot), changed: Condvar::new() });
     (Done::new(Box::new(TicketSink(Arc::clone(&shared)))), Ticket(shared))
 }
@@ -167,25 +173,24 @@ impl<T> Ticket<T> {
         }
     }
 
-    /// Waits at most `timeout`, or until a partial result or a reason comes.
+    /// Waits at most `timeout`, or until a partial result or a new reason comes.
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> TicketState<T> {
-        let until = Instant::now() + timeout;
+        // None: later than the clock can tell.
+        let until = Instant::now().checked_add(timeout);
         let mut slot = self.0.lock();
         loop {
             if let Some(answer) = slot.answer.take() {
                 return TicketState::Ready(answer);
             }
-            let now = Instant::now();
-            if now >= until || !slot.partial.is_empty() {
+            let left =
+                until.map_or(timeout, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() || slot.news || !slot.partial.is_empty() {
+                slot.news = false;
                 return TicketState::Waiting(slot.waiting.clone());
             }
-            slot = self
-                .0
-                .changed
-                .wait_timeout(slot, until - now)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let woken = self.0.changed.wait_timeout(slot, left);
+            slot = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -224,5 +229,18 @@ mod tests {
         assert_eq!(ticket.take_partial(), [1, 2]);
         done.finish(Ok(7));
         assert!(matches!(ticket.poll(Duration::ZERO), TicketState::Ready(Ok(7))));
+    }
+
+    #[test]
+    fn a_reason_wakes_the_waiter_once() {
+        let (mut done, ticket) = ticket::<u32>();
+        done.waiting("queued");
+        // Without an end to wait for, it would hang if the reason did not wake it.
+        let state = ticket.poll(Duration::MAX);
+        assert!(matches!(state, TicketState::Waiting(Some(reason)) if reason == "queued"));
+        let begun = Instant::now();
+        let state = ticket.poll(Duration::from_millis(20));
+        assert!(matches!(state, TicketState::Waiting(Some(_))), "the reason is still told");
+        assert!(begun.elapsed() >= Duration::from_millis(20), "but it is no news");
     }
 }

@@ -1,6 +1,9 @@
 //! Private copies of libraries, named by their hash: what is loaded is what was hashed.
 
-use super::dirs::{self, Places};
+use super::{
+    dirs::{self, Places},
+    trust,
+};
 use crate::{Error, Result, env, runs};
 use sha2::{Digest, Sha256};
 use std::{
@@ -46,19 +49,19 @@ pub(super) fn copy_of(folder: &Path, sha256: &str) -> PathBuf {
 }
 
 impl Library {
-    /// Reads and hashes a library.
+    /// Reads and hashes a library. Whose it is and who may write to it is asked of the file that was
+    /// opened: another one may have taken its name since the path was looked at.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let io = |e: std::io::Error| Error::io("read", path, &e);
-        let mut file = File::open(path).map_err(io)?;
+        let file = File::open(path).map_err(io)?;
         let facts = file.metadata().map_err(io)?;
-        if !facts.is_file() {
-            return Err(Error::failed(format!("`{}` is no file", path.display())));
-        }
-        if facts.len() > MOST_BYTES {
-            return Err(Error::failed(format!("`{}` is too large for a plugin", path.display())));
+        trust::check_facts(path, &facts)?;
+        if !facts.is_file() || facts.len() > MOST_BYTES {
+            return Err(Error::failed("it is no file of the size of a library")
+                .hint("name the `.so` file that `cargo build --release` made"));
         }
         let mut bytes = Vec::with_capacity(facts.len() as usize + 1);
-        file.read_to_end(&mut bytes).map_err(io)?;
+        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(io)?;
         let sha256 = hex_sha256(&bytes);
         Ok(Self { bytes, sha256, facts })
     }
@@ -120,4 +123,21 @@ fn private_folder(folder: &Path) -> Result<()> {
 #[cfg(not(unix))]
 fn private_folder(folder: &Path) -> Result<()> {
     runs::create_folder(folder)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_opened_file_is_judged_whatever_was_found_at_its_path_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lib.so");
+        fs::write(&path, b"a library").unwrap();
+        trust::check_owner(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        let e = Library::read(&path).map(|_| ()).unwrap_err();
+        assert!(e.to_string().contains("others can write to"), "{e}");
+    }
 }

@@ -21,6 +21,7 @@ pub struct Entry {
     pub(super) version: String,
     pub(super) abi: Option<u32>,
     pub(super) origin: Origin,
+    key: Option<String>,
     pub(super) path: Option<PathBuf>,
     pub(super) provides: Provides,
     pub(super) state: State,
@@ -68,8 +69,9 @@ impl Entry {
         Ok(Self {
             id: plugin.id().to_owned(),
             version: plugin.version().to_owned(),
-            abi: Some(handshake.abi),
+            abi: Some(handshake.abi()),
             origin: Origin::BuiltIn,
+            key: None,
             path: None,
             provides: Provides::from_plugin(&plugin),
             state: State::Ready,
@@ -88,6 +90,7 @@ impl Entry {
             version: String::new(),
             abi: None,
             origin: candidate.origin,
+            key: candidate.key,
             path: Some(candidate.path),
             provides: Provides::default(),
             state,
@@ -152,6 +155,14 @@ impl Entry {
         self.path.as_deref().map_or_else(|| "built in".to_owned(), dirs::short)
     }
 
+    /// An error with the key of the config that names this plugin, unless it has a place of its own.
+    pub(super) fn at_its_key(&self, e: Error) -> Error {
+        match (&self.key, &e.place) {
+            (Some(key), None) => e.field(key.clone()),
+            _ => e,
+        }
+    }
+
     /// Whether it must be loaded to be known: a library without a manifest that may run.
     pub(super) fn is_anonymous(&self) -> bool {
         self.id.is_empty() && matches!(self.state, State::Ready)
@@ -159,7 +170,7 @@ impl Entry {
 
     /// Learns what only the library itself tells.
     pub(super) fn introduce(&mut self) -> Result<()> {
-        let plugin = self.plugin()?.clone();
+        let plugin = self.plugin().map_err(|e| self.at_its_key(e))?.clone();
         self.id = plugin.id().to_owned();
         self.version = plugin.version().to_owned();
         self.abi = Some(ABI_VERSION);
@@ -204,7 +215,7 @@ impl Entry {
 
     fn loaded(&self) -> Result<&Loaded> {
         if let State::Unusable(e) = &self.state {
-            return Err(e.clone().context(format!("plugin {}", self.place())));
+            return Err(e.clone().context(format!("plugin `{}`", self.place())));
         }
         self.loaded.get_or_init(|| self.load()).as_ref().map_err(Clone::clone)
     }
@@ -223,7 +234,7 @@ impl Entry {
                 self.id
             );
             return Err(Error::failed(message)
-                .context(format!("plugin {}", self.place()))
+                .context(format!("plugin `{}`", self.place()))
                 .hint("install it again with `tinsmith plugins add --replace PATH`"));
         }
         Ok(loaded)
@@ -250,11 +261,14 @@ fn state(candidate: &Candidate, request: &Request, trusted: &Trusted) -> State {
     if request.consent == ByHand {
         return State::Ready;
     }
-    let refused = match (&request.sha256, trusted.pin_of(&request.library)) {
-        (Some(sha256), _) => trusted.require(&request.library, sha256),
+    // Pins name a library by its path without links. One that is missing is told when it is loaded.
+    let real = request.library.canonicalize();
+    let library = real.as_deref().unwrap_or(&request.library);
+    let refused = match (&request.sha256, trusted.pin_of(library)) {
+        (Some(sha256), _) => trusted.require(library, sha256),
         // Its content is compared when it is loaded.
         (None, Some(_)) => Ok(()),
-        (None, None) => trusted.require(&request.library, ""),
+        (None, None) => trusted.require(library, ""),
     };
     refused.map_or_else(State::Unusable, |()| State::Ready)
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{Error, Result, env, runs};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use tinsmith_plugin_api::abi::Kind;
+use tinsmith_plugin_api::abi::{self, Kind};
 
 /// What was installed or trusted.
 #[derive(Clone, Debug, Serialize)]
@@ -27,10 +27,17 @@ pub struct Installed {
 /// the copy.
 ///
 /// # Errors
-/// `failed` if it is installed already and `replace` is false, if the library is not the one that
-/// was inspected, or if nothing can be written.
+/// `failed` if it is installed already and `replace` is false, if a built-in plugin has its id, if
+/// the library is not the one that was inspected, or if nothing can be written.
 pub fn add(places: &Places, path: &Path, facts: &Inspection, replace: bool) -> Result<Installed> {
     manifest::check_id(&facts.id)?;
+    let is_it = |plugin: abi::Plugin| plugin.id() == facts.id;
+    if abi::linked().any(|handshake| abi::admit(handshake).is_ok_and(is_it)) {
+        return Err(Error::failed(format!("plugin `{}` is built in", facts.id)).hint(
+            "`--plugin PATH` puts yours in its place for one command; to install it, give it an \
+             `id` of its own in `plugin!`",
+        ));
+    }
     let source = load::real_path(&search::request_for(path)?.library)?;
     let library = super::cache::Library::read(&source)?;
     if library.sha256 != facts.sha256 {
@@ -49,7 +56,9 @@ pub fn add(places: &Places, path: &Path, facts: &Inspection, replace: bool) -> R
     }
     let name = format!("lib{}{}", facts.id.replace('-', "_"), std::env::consts::DLL_SUFFIX);
     let staged = stage(plugins, &name, &library.bytes, &manifest_of(facts, &name))?;
-    put_in_place(staged, &folder).map_err(|e| Error::io("install into", &folder, &e))?;
+    put_in_place(staged, &folder)
+        .and_then(|()| runs::sync_folder(plugins))
+        .map_err(|e| Error::io("install into", &folder, &e))?;
     pin(places, &facts.id, &folder.join(name), library.sha256)
 }
 

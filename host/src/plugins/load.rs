@@ -120,17 +120,23 @@ impl Request {
     fn symbol_by_name(&self) -> Result<String> {
         let stem = self.library.file_stem().and_then(|stem| stem.to_str());
         let name = stem.map(|stem| stem.strip_prefix("lib").unwrap_or(stem).replace('-', "_"));
-        let name = name.ok_or_else(|| Error::failed("the library's name is not valid UTF-8"))?;
+        let name = name.ok_or_else(|| {
+            Error::failed("the library's name is not valid UTF-8").hint("rename the library")
+        })?;
         Ok(format!("{}{name}", elf::SYMBOL_PREFIX))
     }
 }
 
 /// The path without symbolic links. A bare name would make the system search its own folders.
 pub(super) fn real_path(path: &Path) -> Result<PathBuf> {
-    let found = path.canonicalize().map_err(|e| Error::io("find", path, &e))?;
+    const HINT: &str = "name the library, or a folder with a `plugin.toml`";
+    let found = path.canonicalize().map_err(|e| Error::io("find", path, &e).hint(HINT))?;
     if found.is_dir() {
-        return Err(Error::failed("it is a folder, not a library")
-            .hint("name the library, or a folder with a `plugin.toml`"));
+        return Err(Error::failed("it is a folder, not a library").hint(HINT));
+    }
+    // To open a pipe would wait for somebody to write into it.
+    if !found.is_file() {
+        return Err(Error::failed("it is no file").hint(HINT));
     }
     Ok(found)
 }

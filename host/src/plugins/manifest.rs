@@ -1,6 +1,7 @@
 //! `plugin.toml`: what a plugin is and provides, readable without running its code.
 
-use crate::{Error, Result};
+use super::elf::SYMBOL_PREFIX;
+use crate::{Error, Result, error::printable};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tinsmith_plugin_api::abi::{Kind, Plugin, Provided};
@@ -96,9 +97,11 @@ impl Manifest {
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, &e))?;
         let manifest: Self = toml_edit::de::from_str(&text).map_err(|e| {
             let (line, column) = e.span().map_or((None, None), |span| position(&text, span.start));
-            Error::usage(e.message().trim_end_matches('.').to_owned())
+            let message = e.message().lines().collect::<Vec<_>>().join(": ");
+            Error::usage(message.trim_end_matches('.').to_owned())
                 .context("plugin manifest")
                 .place(&path, line, column)
+                .hint("`tinsmith plugins add --replace PATH` installs the plugin again")
         })?;
         manifest.check().map_err(|e| e.place(&path, None, None))?;
         Ok(manifest)
@@ -127,6 +130,21 @@ impl Manifest {
             return Err(Error::usage(format!("`{}` is no file name", self.library))
                 .field("library")
                 .hint("the library lies in the folder of its `plugin.toml`"));
+        }
+        if let Some(symbol) = &self.symbol
+            && !symbol.starts_with(SYMBOL_PREFIX)
+        {
+            return Err(Error::usage(format!("`{symbol}` is no plugin's symbol"))
+                .field("symbol")
+                .hint(format!("it is `{SYMBOL_PREFIX}` and the name of the crate")));
+        }
+        // Listings show them as they stand.
+        let names = Kind::ALL.into_iter().flat_map(|kind| self.provides.of(kind));
+        for text in names.chain([&self.version, &self.api]) {
+            if text.is_empty() || text.chars().any(char::is_control) {
+                return Err(Error::usage(format!("`{}` is no name or version", printable(text)))
+                    .hint("`tinsmith plugins add --replace PATH` installs the plugin again"));
+            }
         }
         Ok(())
     }

@@ -53,10 +53,12 @@ pub struct Used {
 #[allow(clippy::needless_pass_by_value)]
 impl Registry {
     /// Finds all plugins. Reads manifests only; a library without one is loaded if the user named
-    /// or trusted it, since nothing else tells what it provides.
+    /// or trusted it, since nothing else tells what it provides. If it cannot be loaded, that is an
+    /// error where this command or its config names it; of others the entry tells.
     ///
     /// # Errors
-    /// `failed` for a named path without a plugin and for two plugins of one id.
+    /// `failed` for a named path without a plugin and for two plugins of one id. [`Error::field`] is
+    /// `plugins[i]` where the i-th of the configured paths is to blame.
     pub fn load(options: &PluginOptions) -> Result<Self> {
         Self::load_from(Places::from_env(), options)
     }
@@ -66,16 +68,20 @@ impl Registry {
     /// # Errors
     /// As there.
     pub fn load_from(places: Places, options: &PluginOptions) -> Result<Self> {
-        let mut registry = Self::scan(places, options)?;
+        let mut registry = Self::gather(places, options)?;
         for entry in &mut registry.entries {
-            if entry.is_anonymous() {
-                entry.introduce()?;
+            if !entry.is_anonymous() {
+                continue;
+            }
+            match entry.introduce() {
+                Err(e) if entry.origin > Origin::Config => entry.state = State::Unusable(e),
+                result => result?,
             }
         }
         registry.settle_ids();
         let refused = registry.entries.iter().find_map(|entry| match &entry.state {
             State::Unusable(e) if entry.origin <= Origin::Config => {
-                Some(e.clone().context(format!("plugin `{}`", entry.place())))
+                Some(entry.at_its_key(e.clone().context(format!("plugin `{}`", entry.place()))))
             }
             _ => None,
         });
@@ -88,6 +94,13 @@ impl Registry {
     /// # Errors
     /// `failed` for a named path without a plugin.
     pub fn scan(places: Places, options: &PluginOptions) -> Result<Self> {
+        let mut registry = Self::gather(places, options)?;
+        registry.settle_ids();
+        Ok(registry)
+    }
+
+    /// Everything that is found, in the order of importance.
+    fn gather(places: Places, options: &PluginOptions) -> Result<Self> {
         let places = Arc::new(places);
         let trusted = Trusted::read(&places)?;
         let found = search::find(&places, &options.paths, &options.configured)?;
@@ -98,25 +111,26 @@ impl Registry {
             .collect::<Result<Vec<_>>>()?;
         linked.sort_by(|a, b| a.id.cmp(&b.id));
         entries.extend(linked);
-        let mut registry = Self { entries };
-        registry.settle_ids();
-        Ok(registry)
+        Ok(Self { entries })
     }
 
     /// Of plugins with one id, the one named by hand goes first; the same library found twice is
-    /// no conflict; everything else is.
+    /// no conflict; everything else is, however many there are.
     fn settle_ids(&mut self) {
+        let is_ready = |entry: &Entry| matches!(entry.state, State::Ready) && !entry.id.is_empty();
+        let ready: Vec<bool> = self.entries.iter().map(is_ready).collect();
         for later in 1..self.entries.len() {
             let (before, rest) = self.entries.split_at_mut(later);
             let entry = &mut rest[0];
-            let usable = |entry: &Entry| matches!(entry.state, State::Ready);
-            let same_id = |earlier: &&mut Entry| usable(earlier) && earlier.id == entry.id;
-            let Some(earlier) = before.iter_mut().find(same_id) else { continue };
-            if entry.id.is_empty() || !usable(entry) {
+            let mut rivals = before.iter_mut().zip(&ready).filter(|(_, ready)| **ready);
+            let Some((first, _)) = rivals.find(|(earlier, _)| earlier.id == entry.id) else {
+                continue;
+            };
+            if !ready[later] {
                 continue;
             }
-            if earlier.same_as(entry)
-                || earlier.origin == Origin::CommandLine && entry.origin != Origin::CommandLine
+            if first.same_as(entry)
+                || first.origin == Origin::CommandLine && entry.origin != Origin::CommandLine
             {
                 entry.state = State::Overridden;
                 continue;
@@ -124,11 +138,11 @@ impl Registry {
             let message = format!(
                 "two plugins have the id `{}`: `{}` and `{}`",
                 entry.id,
-                earlier.place(),
+                first.place(),
                 entry.place()
             );
             let e = Error::failed(message).hint("remove one of them, or name one with `--plugin`");
-            earlier.state = State::Unusable(e.clone());
+            first.state = State::Unusable(e.clone());
             entry.state = State::Unusable(e);
         }
     }
@@ -148,7 +162,8 @@ impl Registry {
         // A usable one before one that says why it is not.
         found.min_by_key(|entry| !matches!(entry.state, State::Ready)).ok_or_else(|| {
             let known: Vec<&str> = self.usable().map(Entry::id).collect();
-            Error::usage(format!("unknown plugin `{id}`")).hint(suggestion(id, &known))
+            let e = Error::usage(format!("unknown plugin `{id}`")).hint(suggestion(id, &known));
+            self.name_the_nameless(e)
         })
     }
 
@@ -283,7 +298,20 @@ impl Registry {
         }
         let known: Vec<String> =
             self.usable().flat_map(|entry| entry.provides.of(kind)).cloned().collect();
-        unknown(kind, name, &known)
+        self.name_the_nameless(unknown(kind, name, &known))
+    }
+
+    /// Adds to the hint the first plugin that cannot be used and of which nothing is known: it might
+    /// be the one that was meant.
+    fn name_the_nameless(&self, mut e: Error) -> Error {
+        let nameless = self.entries.iter().find_map(|entry| match &entry.state {
+            State::Unusable(why) if entry.id.is_empty() => Some((entry, why)),
+            _ => None,
+        });
+        if let (Some((entry, why)), Some(hint)) = (nameless, &mut e.hint) {
+            *hint += &format!("; `{}` was not asked: {}", entry.place(), why.message);
+        }
+        e
     }
 
     fn usable(&self) -> impl Iterator<Item = &Entry> {

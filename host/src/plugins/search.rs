@@ -31,6 +31,8 @@ pub enum Origin {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub origin: Origin,
+    /// The key of the config that names it, such as `plugins[1]`.
+    pub key: Option<String>,
     /// The manifest's folder, or the library where there is no manifest.
     pub path: PathBuf,
     /// None for a library without a manifest; an error for a broken one.
@@ -70,8 +72,13 @@ pub(super) fn find(
         (Origin::Environment, &places.path),
     ];
     for (origin, paths) in asked {
-        for path in paths {
-            found.extend(at(origin, path).map_err(|e| e.context(asked_by(origin)))?);
+        for (i, path) in paths.iter().enumerate() {
+            let key = (origin == Origin::Config).then(|| format!("plugins[{i}]"));
+            let named = at(origin, path).map_err(|e| match &key {
+                Some(key) => e.field(key.clone()),
+                None => e.context(asked_by(origin)),
+            })?;
+            found.extend(named.into_iter().map(|one| Candidate { key: key.clone(), ..one }));
         }
     }
     let installed = places.installed.iter().map(|dir| (Origin::Installed, dir));
@@ -87,7 +94,6 @@ pub(super) fn find(
 fn asked_by(origin: Origin) -> &'static str {
     match origin {
         Origin::CommandLine => "`--plugin`",
-        Origin::Config => "`plugins` of the config",
         _ => "`TINSMITH_PLUGIN_PATH`",
     }
 }
@@ -98,7 +104,7 @@ fn at(origin: Origin, path: &Path) -> Result<Vec<Candidate>> {
         Error::io("find", path, &e).hint("name a library, or a folder with a `plugin.toml`")
     })?;
     if !real.is_dir() {
-        return Ok(vec![Candidate { origin, path: real, manifest: None }]);
+        return Ok(vec![Candidate { origin, key: None, path: real, manifest: None }]);
     }
     if real.join(manifest::FILE).is_file() {
         return Ok(vec![with_manifest(origin, real)]);
@@ -127,7 +133,7 @@ fn below(origin: Origin, folder: &Path) -> Result<Vec<Candidate>> {
 
 fn with_manifest(origin: Origin, folder: PathBuf) -> Candidate {
     let manifest = Some(Manifest::read(&folder));
-    Candidate { origin, path: folder, manifest }
+    Candidate { origin, key: None, path: folder, manifest }
 }
 
 /// The one plugin at a path that the user named on this command line.

@@ -3,7 +3,10 @@
 use super::dirs::{self, Places};
 use crate::{Error, Result, env, runs};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::Metadata,
+    path::{Path, PathBuf},
+};
 
 /// The list of trusted libraries, `trusted.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,20 +93,38 @@ impl Trusted {
 pub(super) fn check_owner(path: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     const STICKY: u32 = 0o1000;
-    let us = rustix::process::geteuid().as_raw();
-    for (path, folder) in [(Some(path), false), (path.parent(), true)] {
-        let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else { continue };
-        let found = std::fs::metadata(path).map_err(|e| Error::io("read", path, &e))?;
+    let facts = |path: &Path| std::fs::metadata(path).map_err(|e| Error::io("read", path, &e));
+    check_facts(path, &facts(path)?)?;
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let found = facts(folder)?;
+    // In a folder with the sticky bit, such as `/tmp`, only its owner can replace a file.
+    match found.mode() & STICKY {
+        0 => check_facts(folder, &found),
+        _ => check_belongs(folder, &found),
+    }
+}
+
+/// As [`check_owner`], of what the system said of the file or folder at `path`.
+#[cfg(unix)]
+pub(super) fn check_facts(path: &Path, found: &Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    check_belongs(path, found)?;
+    if found.mode() & 0o022 != 0 {
         let shown = path.display();
-        if found.uid() != us && found.uid() != 0 {
-            return Err(Error::failed(format!("`{shown}` belongs to another user"))
-                .hint("copy the plugin into a folder of your own"));
-        }
-        // In a folder with the sticky bit, such as `/tmp`, only its owner can replace a file.
-        if found.mode() & 0o022 != 0 && !(folder && found.mode() & STICKY != 0) {
-            return Err(Error::failed(format!("others can write to `{shown}`"))
-                .hint(format!("run `chmod go-w {shown}`")));
-        }
+        return Err(Error::failed(format!("others can write to `{shown}`"))
+            .hint(format!("run `chmod go-w {shown}`")));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_belongs(path: &Path, found: &Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    if found.uid() != rustix::process::geteuid().as_raw() && found.uid() != 0 {
+        return Err(Error::failed(format!("`{}` belongs to another user", path.display()))
+            .hint("copy the plugin into a folder of your own"));
     }
     Ok(())
 }
@@ -111,5 +132,11 @@ pub(super) fn check_owner(path: &Path) -> Result<()> {
 /// Without Unix permissions there is nothing to check; the hash remains.
 #[cfg(not(unix))]
 pub(super) fn check_owner(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// As [`check_owner`].
+#[cfg(not(unix))]
+pub(super) fn check_facts(_: &Path, _: &Metadata) -> Result<()> {
     Ok(())
 }

@@ -69,8 +69,11 @@ impl Tools {
     /// `usage` with the place of the key that is wrong.
     pub fn new(loaded: Loaded, options: ToolOptions) -> Result<Self> {
         let configured = loaded.config.plugins.iter().map(|path| loaded.resolve(path)).collect();
-        let registry =
-            Registry::load(&PluginOptions { paths: options.plugins.clone(), configured })?;
+        let wanted = PluginOptions { paths: options.plugins.clone(), configured };
+        let registry = Registry::load(&wanted).map_err(|e| match e.field.clone() {
+            Some(key) if key.starts_with("plugins[") => loaded.error_at(&key, e),
+            _ => e,
+        })?;
         registry.notices().iter().for_each(|line| (options.log)(Level::Info, line));
         let place = loaded.resolve(loaded.config.model.tokenizer());
         let key = match loaded.config.model.tokenizer {

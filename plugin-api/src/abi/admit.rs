@@ -59,6 +59,7 @@ pub fn admit(handshake: &'static Handshake) -> Result<Plugin> {
     if handshake.magic != MAGIC {
         return Err(not_a_plugin());
     }
+    // These three mean the same in every ABI.
     let id = handshake.id.read();
     let version = handshake.version.read();
     let api = handshake.api.read();

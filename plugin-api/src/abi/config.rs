@@ -17,6 +17,9 @@ pub(super) fn parse<C: DeserializeOwned>(what: &str, json: &str) -> Result<C> {
 fn explain(path: &str, message: &str) -> Error {
     // The place counts within the JSON that the host made of the section: of no use to the user.
     let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
+    if let Some(text) = unquoted(message) {
+        return explain(path, &text);
+    }
     let mut quoted = message.split('`').skip(1).step_by(2);
     if message.starts_with("unknown field") {
         let key = quoted.next().unwrap_or_default();
@@ -31,6 +34,14 @@ fn explain(path: &str, message: &str) -> Error {
     }
     let e = Error::config(message);
     if path.is_empty() { e } else { e.at(path) }
+}
+
+/// A message about a text of the wrong type without that text, which may be a secret: people write
+/// keys where `{env: NAME}` should stand. The place tells where to look.
+fn unquoted(message: &str) -> Option<String> {
+    let (before, rest) = message.split_once(": string \"")?;
+    let (_, expected) = rest.rsplit_once("\", expected ")?;
+    Some(format!("{before}: a string, expected {expected}"))
 }
 
 fn unknown(path: &str, key: &str, known: &[&str]) -> Error {
@@ -109,6 +120,16 @@ mod tests {
         let e = error(r#"{"prefix": 3}"#);
         assert_eq!(e.message(), "invalid type: integer `3`, expected a string");
         assert_eq!(e.field(), Some("prefix"));
+    }
+
+    /// A secret that stands where `{env: NAME}` should must not reach a log.
+    #[test]
+    fn a_text_of_the_wrong_type_is_not_quoted() {
+        for text in ["tml-0123456789", r#"a\", expected \"b"#] {
+            let e = error(&format!(r#"{{"inner": "{text}"}}"#));
+            assert_eq!(e.message(), "invalid type: a string, expected struct Inner");
+            assert_eq!(e.field(), Some("inner"));
+        }
     }
 
     #[test]

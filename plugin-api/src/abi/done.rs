@@ -1,7 +1,7 @@
 //! Promises as they cross: the host's [`Done`] inside a plugin, and the answers it carries.
 
 use super::{
-    Exported, RawError,
+    Contained, Exported, RawError,
     error::from_raw,
     guard::{caught, quietly, unwinding},
     std_types::{RBox, RNone, ROption, RResult, RSlice, RSome, RStr, RString, RVec},
@@ -155,30 +155,30 @@ impl Answer for Samples {
 
 /// Offers the host's promise to a plugin.
 pub(super) fn export_done<T: Answer>(done: Done<T>) -> DoneObject<T::Raw> {
-    RawDone_TO::from_value(Exported(Some(done)), TD_Opaque)
+    RawDone_TO::from_value(Exported(Contained::new(done)), TD_Opaque)
 }
 
-impl<T: Answer> RawDone<T::Raw> for Exported<Option<Done<T>>> {
+impl<T: Answer> RawDone<T::Raw> for Exported<Contained<Done<T>>> {
     fn finish(&mut self, result: RResult<T::Raw, RawError>) {
-        if let Some(done) = self.0.take() {
+        if let Ok(done) = self.0.take() {
             quietly((), || done.finish(from_raw(result).and_then(T::from_raw)));
         }
     }
 
     fn partial(&mut self, tokens: RSlice<'_, i32>) {
-        if let Some(done) = &mut self.0 {
+        if let Ok(done) = self.0.get_mut() {
             quietly((), || done.partial(tokens.as_slice()));
         }
     }
 
     fn waiting(&mut self, reason: RStr<'_>) {
-        if let Some(done) = &mut self.0 {
+        if let Ok(done) = self.0.get_mut() {
             quietly((), || done.waiting(reason.as_str()));
         }
     }
 
     fn cancelled(&self) -> bool {
-        self.0.as_ref().is_some_and(|done| quietly(false, || done.cancelled()))
+        self.0.get().is_ok_and(|done| quietly(false, || done.cancelled()))
     }
 }
 

@@ -47,6 +47,10 @@ pub(super) fn unwinding() -> bool {
 /// the hook that was there before is kept for every panic outside of a guard.
 fn install_hook() {
     static ONCE: Once = Once::new();
+    if std::thread::panicking() {
+        // The hook cannot be changed now: a destructor calls while its thread unwinds.
+        return;
+    }
     ONCE.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {

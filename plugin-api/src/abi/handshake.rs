@@ -28,36 +28,39 @@ impl Text {
 
     /// The text; what is not UTF-8 becomes U+FFFD.
     pub(super) fn read(self) -> String {
-        // SAFETY: a `Text` is only made by `new`, from a `&'static str`; the library that holds it
-        // stays loaded.
+        // SAFETY: a `Text` is only made by `new`, from a `&'static str`, and its form is one of those
+        // that no ABI changes; the library that holds it stays loaded.
         let bytes = unsafe { std::slice::from_raw_parts(self.start, self.bytes) };
         String::from_utf8_lossy(bytes).into_owned()
     }
 }
 
-/// What a plugin says before anything else. Its first three fields never change.
+/// What a plugin says before anything else.
+///
+/// The fields up to `api` never change: they are read of a plugin of any ABI, to say which it is. All
+/// are private, so that nobody but [`Handshake::new`] makes one for [`super::admit`] to believe.
 #[repr(C)]
 pub struct Handshake {
     /// [`MAGIC`].
-    pub magic: [u8; 8],
+    pub(super) magic: [u8; 8],
     /// Bytes of this struct.
-    pub size: u32,
+    pub(super) size: u32,
     /// [`ABI_VERSION`] of the plugin's build.
-    pub abi: u32,
+    pub(super) abi: u32,
     /// The plugin's id: `chat`.
-    pub id: Text,
+    pub(super) id: Text,
     /// The plugin's own version.
-    pub version: Text,
+    pub(super) version: Text,
     /// Version of this crate in the plugin's build.
-    pub api: Text,
+    pub(super) api: Text,
     /// The compiler of the plugin's build.
-    pub rustc: Text,
+    pub(super) rustc: Text,
     /// Version of the layout descriptions themselves.
-    pub types: AbiHeader,
+    pub(super) types: AbiHeader,
     /// How the plugin's build lays out everything that crosses.
-    pub layout: *const TypeLayout,
+    pub(super) layout: *const TypeLayout,
     /// Builds the list of what the plugin provides.
-    pub root: extern "C" fn() -> PluginRoot,
+    pub(super) root: extern "C" fn() -> PluginRoot,
 }
 
 // SAFETY: the pointers lead to immutable statics of a library that is never unloaded.
@@ -91,5 +94,30 @@ impl Handshake {
             layout: std::ptr::from_ref(root_layout()),
             root,
         }
+    }
+
+    /// [`ABI_VERSION`] of the plugin's build.
+    #[must_use]
+    pub fn abi(&self) -> u32 {
+        self.abi
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::offset_of;
+
+    /// Not to be blessed: a host reads these of a plugin of any ABI.
+    #[test]
+    fn what_is_read_before_the_abi_is_compared_never_moves() {
+        assert_eq!(offset_of!(Handshake, magic), 0);
+        assert_eq!(offset_of!(Handshake, size), 8);
+        assert_eq!(offset_of!(Handshake, abi), 12);
+        assert_eq!(offset_of!(Handshake, id), 16);
+        assert_eq!(offset_of!(Handshake, version), 16 + size_of::<Text>());
+        assert_eq!(offset_of!(Handshake, api), 16 + 2 * size_of::<Text>());
+        assert_eq!(offset_of!(Text, start), 0);
+        assert_eq!(size_of::<Text>(), 2 * size_of::<usize>());
     }
 }

@@ -106,7 +106,9 @@ impl Plugin {
             Kind::Trainer => self.factory(self.root.trainers(), kind, name)?.describe,
         };
         let json = from_raw(describe()).map_err(|e| self.named_in(e))?;
-        Ok(serde_json::from_str(&json)?)
+        serde_json::from_str(&json).map_err(|e| {
+            self.named_in(Error::from(e).context(format!("description of {kind} `{name}`")))
+        })
     }
 
     /// Builds a renderer from its config section.

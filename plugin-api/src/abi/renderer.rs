@@ -85,7 +85,6 @@ impl<T: DatasetRenderer> RawRenderer for Exported<Held<T>> {
                 current.set(number);
                 render_one(renderer, number, json.as_str(), &mut out);
             }
-            check(&out)?;
             Ok(out.into())
         });
         // A panic fails the batch: say which record did it.
@@ -131,19 +130,31 @@ fn render_one<T: DatasetRenderer>(renderer: &T, number: u32, json: &str, out: &m
     out.end_record(result, finished);
 }
 
-/// The arrays of [`Examples`] are public: a renderer that writes them itself may get them wrong.
-fn check(out: &Examples) -> Result<()> {
-    let tokens = out.tokens.len();
-    let uneven = out.weights.len() != tokens
-        || out.offsets.last() != Some(&(tokens as u64))
-        || out.columns.iter().any(|column| column.len() != tokens);
-    if uneven {
-        return Err(Error::new(
-            ErrorKind::OTHER,
-            format!("{tokens} tokens, but {} weights or uneven columns", out.weights.len()),
-        ));
-    }
-    Ok(())
+/// The arrays of [`Examples`] are public: a renderer that writes them itself may get them wrong, and
+/// who uses them indexes one by another.
+fn check(out: &Examples, records: usize) -> Result<()> {
+    let (tokens, examples) = (out.tokens.len(), out.offsets.len().saturating_sub(1));
+    let spanned = out.offsets.first() == Some(&0)
+        && out.offsets.last() == Some(&(tokens as u64))
+        && out.offsets.is_sorted();
+    let mut named = out.record.iter().chain(out.errors.iter().map(|e| &e.record));
+    let wrong = if !spanned {
+        "offsets that do not span its tokens"
+    } else if out.weights.len() != tokens || out.columns.iter().any(|c| c.len() != tokens) {
+        "weights or a column without one value a token"
+    } else if [&out.record, &out.ordinal].iter().any(|array| array.len() != examples)
+        || out.group.len() != examples
+    {
+        "records, ordinals or groups without one value an example"
+    } else if named.any(|record| *record as usize >= records) {
+        "a record that it was not given"
+    } else if out.group.iter().any(|group| u32::try_from(*group).is_err()) {
+        "a group number above 2³²"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::OTHER, format!("the renderer answered {wrong}"))
+        .with_hint("this is a bug: report it to the plugin's author"))
 }
 
 impl From<Examples> for RawExamples {
@@ -181,7 +192,9 @@ impl From<RawExamples> for Examples {
 impl RendererHandle for Imported<RendererObject> {
     fn render_batch(&self, records: &[&str]) -> Result<Examples> {
         let texts: Vec<RStr<'_>> = records.iter().map(|text| RStr::from(*text)).collect();
-        from_raw(self.0.render_batch(texts.as_slice().into())).map(Examples::from)
+        let out = from_raw(self.0.render_batch(texts.as_slice().into())).map(Examples::from)?;
+        check(&out, records.len())?;
+        Ok(out)
     }
 
     fn generation_prompt(&self, messages: &Value) -> Result<Vec<i32>> {

@@ -1,7 +1,7 @@
 //! What the host lends, as it crosses.
 
 use super::{
-    Exported, Imported, RawError,
+    Contained, Exported, Imported, RawError,
     error::from_raw,
     guard::{guard, quietly},
     std_types::{RBox, ROption, RResult, RSlice, RStr, RString, RVec},
@@ -59,7 +59,10 @@ pub struct RawEncoding {
 
 /// Host side.
 pub(super) fn export_services(services: &Services) -> ServicesObject {
-    RawServices_TO::from_value(Exported(Arc::clone(services.host())), TD_Opaque)
+    RawServices_TO::from_value(
+        Exported(Lent(Contained::new(Arc::clone(services.host())))),
+        TD_Opaque,
+    )
 }
 
 /// Plugin side.
@@ -81,54 +84,70 @@ fn level(number: u8) -> Level {
     }
 }
 
-impl RawServices for Exported<Arc<dyn HostServices>> {
+/// The host's side, whose last holder may be a plugin.
+struct Lent(Contained<Arc<dyn HostServices>>);
+
+impl Lent {
+    fn try_host<T>(&self, f: impl FnOnce(&dyn HostServices) -> Result<T>) -> RResult<T, RawError> {
+        guard(WHAT, || f(self.0.get()?.as_ref()))
+    }
+
+    fn host<T>(&self, fallback: T, f: impl FnOnce(&dyn HostServices) -> T) -> T {
+        match self.0.get() {
+            Ok(host) => quietly(fallback, || f(host.as_ref())),
+            Err(_) => fallback,
+        }
+    }
+}
+
+impl RawServices for Exported<Lent> {
     fn log(&self, number: u8, message: RStr<'_>) {
-        quietly((), || self.0.log(level(number), message.as_str()));
+        self.0.host((), |host| host.log(level(number), message.as_str()));
     }
 
     fn progress(&self, done: u64, total: u64) {
-        quietly((), || self.0.progress(done, total));
+        self.0.host((), |host| host.progress(done, total));
     }
 
     fn cancelled(&self) -> bool {
         // A host whose cancel flag panics is in no state to go on.
-        quietly(true, || self.0.cancelled())
+        self.0.host(true, |host| host.cancelled())
     }
 
     fn threads(&self) -> usize {
-        quietly(1, || self.0.threads())
+        self.0.host(1, |host| host.threads())
     }
 
     fn encode(&self, text: RStr<'_>, literal: bool) -> RResult<RVec<i32>, RawError> {
-        guard(WHAT, || Ok(self.0.encode(text.as_str(), special(literal))?.into()))
+        self.0.try_host(|host| Ok(host.encode(text.as_str(), special(literal))?.into()))
     }
 
     fn encode_offsets(&self, text: RStr<'_>, literal: bool) -> RResult<RawEncoding, RawError> {
-        guard(WHAT, || {
-            let (tokens, ranges) = self.0.encode_offsets(text.as_str(), special(literal))?;
+        self.0.try_host(|host| {
+            let (tokens, ranges) = host.encode_offsets(text.as_str(), special(literal))?;
             let (starts, ends): (Vec<u32>, Vec<u32>) = ranges.into_iter().unzip();
             Ok(RawEncoding { tokens: tokens.into(), starts: starts.into(), ends: ends.into() })
         })
     }
 
     fn token_id(&self, token: RStr<'_>) -> ROption<i32> {
-        quietly(None, || self.0.token_id(token.as_str())).into()
+        self.0.host(None, |host| host.token_id(token.as_str())).into()
     }
 
     fn decode_bytes(&self, tokens: RSlice<'_, i32>) -> RResult<RVec<u8>, RawError> {
-        guard(WHAT, || Ok(self.0.decode_bytes(tokens.as_slice())?.into()))
+        self.0.try_host(|host| Ok(host.decode_bytes(tokens.as_slice())?.into()))
     }
 
     fn tokenizer(&self) -> RResult<RString, RawError> {
-        guard(WHAT, || Ok(serde_json::to_string(&self.0.tokenizer()?)?.into()))
+        self.0.try_host(|host| Ok(serde_json::to_string(&host.tokenizer()?)?.into()))
     }
 
     fn store(&self) -> RResult<StorageObject, RawError> {
-        guard(WHAT, || Ok(export_storage(self.0.store()?)))
+        self.0.try_host(|host| Ok(export_storage(host.store()?)))
     }
 
     fn secret(&self, name: RStr<'_>) -> RResult<RString, RawError> {
-        guard(WHAT, || Ok(self.0.secret(name.as_str())?.reveal().into()))
+        self.0.try_host(|host| Ok(host.secret(name.as_str())?.reveal().into()))
     }
 }
 

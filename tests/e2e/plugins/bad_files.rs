@@ -26,6 +26,43 @@ fn what_is_no_library_is_named() {
     assert!(folder.to_string().contains("no plugin lies in"), "{folder}");
 }
 
+/// A device that everybody may write to: the hint must not be to forbid that.
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let home = Home::new();
+    let e = refused(&home, PathBuf::from("/dev/null"));
+    assert!(e.to_string().contains("no file"), "{e}");
+    assert!(!e.hint.as_deref().unwrap().contains("chmod"), "{e:?}");
+}
+
+#[test]
+fn a_broken_manifest_has_a_place_and_a_hint() {
+    let home = Home::new();
+    let good = "id = \"focal-loss\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 1\n\
+                library = \"libfocal.so\"\n[provides]\nlosses = [\"focal\"]\n";
+    for (right, wrong, line) in [
+        ("abi = 1", "abi = ", Some(4)),
+        ("abi = 1", "abi = \"one\"", Some(4)),
+        ("version", "versoin", Some(2)),
+        ("focal-loss", "Focal Loss", None),
+        ("libfocal.so", "../libfocal.so", None),
+        ("0.3.0", "0\\u001b[2J", None),
+        ("[provides]", "symbol = \"malloc\"\n[provides]", None),
+    ] {
+        home.file("folder/plugin.toml", good.replace(right, wrong).as_bytes());
+        let e = refused(&home, home.path().join("folder"));
+        let place = e.place.as_ref().unwrap_or_else(|| panic!("{wrong}: no place: {e}"));
+        assert!(place.path.ends_with("folder/plugin.toml"), "{wrong}: {e}");
+        assert_eq!(place.line, line, "{wrong}: {e}");
+    }
+    // A manifest without its library.
+    home.file("folder/plugin.toml", good.as_bytes());
+    let registry = home.registry(&[home.path().join("folder")]).unwrap();
+    let e = registry.loss("focal", &serde_json::Map::new()).map(drop).unwrap_err();
+    assert_clear(&e);
+    assert!(e.to_string().contains("libfocal.so"), "{e}");
+}
+
 #[test]
 fn a_library_cut_short_anywhere_is_refused_before_it_is_mapped() {
     let home = Home::new();
@@ -58,10 +95,35 @@ fn a_library_that_is_no_plugin_is_told_apart() {
 #[test]
 fn another_machine_is_named() {
     let home = Home::new();
-    // e_machine 40 is 32-bit ARM.
-    let path = home.patched("hello_renderer", "libarm.so", |bytes| bytes[18] = 40);
-    let e = refused(&home, path);
-    assert!(e.to_string().contains("built for another machine"), "{e}");
+    // `e_machine` (40 is 32-bit ARM, 243 is RISC-V), 32-bit class, big-endian data.
+    for (at, value) in [(18, 40), (18, 243), (4, 1), (5, 2)] {
+        let path = home.patched("hello_renderer", "libother.so", |bytes| bytes[at] = value);
+        let e = refused(&home, path);
+        assert!(e.to_string().contains("built for another machine"), "{at}, {value}: {e}");
+    }
+}
+
+/// The files that lie beside a library, and those of other systems.
+#[test]
+fn other_products_of_a_compiler_are_no_libraries() {
+    let home = Home::new();
+    // `e_type` 1 is an object file, 2 a program of a fixed address.
+    for kind in [1, 2] {
+        let path = home.patched("hello_renderer", "libkind.so", |bytes| bytes[16] = kind);
+        let e = refused(&home, path);
+        assert!(e.to_string().contains("no shared library"), "{kind}: {e}");
+    }
+    let archive: &[u8] = b"!<arch>\n/               0           0     0     0       8       `\n";
+    let foreign: [(&str, &[u8]); 3] = [
+        ("libarchive.rlib", archive),
+        ("libmac.dylib", b"\xcf\xfa\xed\xfe\x07\x00\x00\x01"),
+        ("windows.dll", b"MZ\x90\x00\x03\x00\x00\x00"),
+    ];
+    for (name, bytes) in foreign {
+        let e = refused(&home, home.file(name, bytes));
+        assert!(e.to_string().contains("no shared library"), "{name}: {e}");
+        assert!(e.to_string().contains(name), "{e}");
+    }
 }
 
 /// Where the handshake lies in a library: the magic, followed by a size and our ABI number. Other

@@ -92,6 +92,20 @@ fn add_installs_trusts_and_replaces() {
     assert!(shown.contains("Text put before every question."), "{shown}");
 }
 
+/// Installed beside the built-in one, both would be unusable.
+#[test]
+fn add_refuses_the_id_of_a_built_in_plugin() {
+    let home = Home::new();
+    let path = library("tinsmith_chat");
+    let output = tinsmith(&home, &["plugins", "add", "--replace", path.to_str().unwrap()]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: plugin `chat` is built in"), "{said}");
+    assert!(said.contains("hint: ") && said.contains("`--plugin"), "{said}");
+    let entries = listed(&home, &[]);
+    assert!(entries.iter().all(|entry| entry["state"] == "ready"), "{entries:?}");
+}
+
 #[test]
 fn check_reports_what_a_plugin_says() {
     let home = Home::new();

@@ -67,3 +67,32 @@ fn the_private_copy_survives_the_file() {
     let loss = registry.loss("focal", &section(json!({}))).unwrap();
     assert_eq!(loss.inputs(), ["weights"]);
 }
+
+/// A library with a manifest, trusted, in a folder of its own below the installed plugins.
+fn install(home: &Home, folder: &str) {
+    let folder = format!("data/tinsmith/plugins/{folder}");
+    let bytes = folder.as_bytes();
+    let library = home.patched("focal_loss", &format!("{folder}/libfocal.so"), |library| {
+        library.extend_from_slice(bytes);
+    });
+    let manifest = "id = \"focal-loss\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 1\n\
+                    library = \"libfocal.so\"\n[provides]\nlosses = [\"focal\"]\n";
+    home.file(&format!("{folder}/plugin.toml"), manifest.as_bytes());
+    tinsmith::plugins::trust_path(&home.places(), library.parent().unwrap()).unwrap();
+}
+
+/// However many there are: the last one must not win because the others are in each other's way.
+#[test]
+fn a_third_plugin_of_one_id_is_in_conflict_too() {
+    let home = Home::new();
+    // One of the id is linked into this test.
+    for folder in ["one", "two", "three"] {
+        install(&home, folder);
+        let registry = home.registry(&[]).unwrap();
+        for name in ["focal", "focal-loss/focal"] {
+            let e = registry.loss(name, &section(json!({}))).map(drop).unwrap_err();
+            assert_clear(&e);
+            assert!(e.to_string().contains("two plugins have the id `focal-loss`"), "{e}");
+        }
+    }
+}

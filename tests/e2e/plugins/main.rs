@@ -18,5 +18,7 @@ mod equal;
 mod identity;
 mod names;
 mod panics;
+mod places;
 mod services;
 mod trust;
+mod whole_run;

@@ -95,8 +95,28 @@ fn what_a_renderer_must_not_do_is_an_error_of_the_record() {
         assert_eq!(refused, [1, 2]);
         assert_eq!(out.errors[0].error.to_string(), "`act`: is refused");
         assert_eq!(out.errors[0].error.kind(), ErrorKind::DATA);
-        let e = failed(bad.render_batch(&[r#"{"act": "uneven"}"#]));
-        assert_eq!(e.kind(), ErrorKind::OTHER, "{linkage}: {e}");
+    });
+}
+
+/// The arrays of `Examples` are public. The host indexes them, so what does not fit together must not
+/// reach it.
+#[test]
+fn arrays_that_do_not_fit_together_are_refused() {
+    in_both(|linkage, registry| {
+        let bad = registry.renderer("misbehaving/bad", &config(""), services()).unwrap();
+        for act in [
+            "uneven",
+            "lose a group",
+            "lose a record",
+            "answer for another record",
+            "count backwards",
+            "count groups too far",
+        ] {
+            let e = failed(bad.render_batch(&[&format!(r#"{{"act": "{act}"}}"#)]));
+            assert_eq!(e.kind(), ErrorKind::OTHER, "{linkage}, {act}: {e}");
+            assert!(e.to_string().contains("the renderer"), "{linkage}, {act}: {e}");
+            assert!(e.hint().is_some(), "{linkage}, {act}: {e}");
+        }
     });
 }
 

@@ -3,11 +3,11 @@
 use super::support::{Home, section};
 use serde_json::json;
 use std::sync::Arc;
-use tinsmith::plugins::Registry;
+use tinsmith::{plugins::Registry, services::ServicesBuilder};
 use tinsmith_plugin_api::{
     Adam, AdapterSpec, Batch, Column, ColumnData, Error, ErrorKind, EvaluateLoss, Export, FileSink,
-    LossBatch, LossRef, LossScope, LossValue, OpenRun, Result, Run, RunId, SampleRequest, Save,
-    StopReason, TicketState, testing::MemoryServices, ticket,
+    Level, LossBatch, LossRef, LossScope, LossValue, OpenRun, Result, Run, RunId, SampleRequest,
+    Save, StopReason, TicketState, testing::MemoryServices, ticket,
 };
 
 fn in_both(test: impl Fn(&str, &Registry)) {
@@ -228,6 +228,27 @@ fn exports_stream_into_the_hosts_sink_and_its_errors_come_back() {
         let e = trainer.set_ttl("bad:one", Some(1)).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::UNSUPPORTED, "the default of the trait");
         assert_eq!(trainer.capabilities().unwrap().max_in_flight, 2);
+    });
+}
+
+/// Dropping a value is a call too: the plugin drops the host's objects, wherever that happens.
+#[test]
+fn a_destructor_of_the_host_that_panics_inside_of_a_plugins_call_is_contained() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("while the host's services are dropped");
+        }
+    }
+    in_both(|_, registry| {
+        let bomb = Bomb;
+        let log = Arc::new(move |_: Level, _: &str| {
+            let _held = &bomb;
+        });
+        let services = ServicesBuilder::new().log(log).build();
+        let hello = registry.renderer("hello", &section(json!({})), services).unwrap();
+        // The last who holds the services is the plugin.
+        drop(hello);
     });
 }
 

@@ -51,6 +51,17 @@ fn an_installed_plugin_needs_trust_and_a_change_ends_it() {
     build(&home).unwrap();
 }
 
+/// As where `~/.local/share` is a link to a larger disk.
+#[test]
+fn trust_holds_behind_a_symbolic_link() {
+    let home = Home::new();
+    fs::create_dir(home.path().join("disk")).unwrap();
+    std::os::unix::fs::symlink("disk", home.path().join("data")).unwrap();
+    let library = install(&home);
+    plugins::trust_path(&home.places(), library.parent().unwrap()).unwrap();
+    build(&home).unwrap();
+}
+
 #[test]
 fn a_hash_in_the_manifest_is_kept_to() {
     let home = Home::new();

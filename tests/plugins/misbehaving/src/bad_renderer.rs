@@ -38,6 +38,27 @@ impl DatasetRenderer for Bad {
                 out.token(7, 1.0).finish();
                 out.weights.pop();
             }
+            "lose a group" => {
+                out.token(7, 1.0).finish();
+                out.group.pop();
+            }
+            "lose a record" => {
+                out.token(7, 1.0).finish();
+                out.record.pop();
+            }
+            "answer for another record" => {
+                out.token(7, 1.0).finish();
+                out.record.fill(4711);
+            }
+            "count backwards" => {
+                out.token(7, 1.0).finish();
+                out.token(7, 1.0).finish();
+                out.offsets[1] = 9;
+            }
+            "count groups too far" => {
+                out.token(7, 1.0).finish();
+                out.group.fill(u64::MAX);
+            }
             "skip" => {}
             _ => out.token(1, 1.0).finish(),
         }
