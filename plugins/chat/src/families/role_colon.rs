@@ -3,51 +3,67 @@
 //! As tinker-cookbook's `role_colon`: an answer ends where the model writes `⏎⏎User:`, so behind the
 //! last assistant message `User:` is trained as well.
 
-use crate::{config::ChatConfig, layout::Layout, response, schema, schema::Role};
-use serde_json::Value;
-use tinsmith_plugin_api::{
-    DatasetRenderer, Examples, Parsed, Record, Result, Services, Stop, Termination,
+use crate::{
+    family::{Family, Headers},
+    response,
+    schema::{Message, Role},
 };
+use tinsmith_plugin_api::{Parsed, Result, Services, Special, Stop, Termination};
 
 const STOP: &str = "\n\nUser:";
 
-/// Renders chat records for base models.
+/// The texts of `role_colon`, as tokens.
 #[derive(Debug)]
 pub struct RoleColon {
-    config: ChatConfig,
-    services: Services,
     bos: Vec<i32>,
-    headers: Vec<Vec<i32>>,
-    tail: Vec<i32>,
-    eos: Option<i32>,
+    headers: Headers,
 }
 
-impl DatasetRenderer for RoleColon {
+impl Family for RoleColon {
     const NAME: &'static str = "role_colon";
     const SUMMARY: &'static str = "`User: …` and `Assistant: …`, for base models";
-    type Config = ChatConfig;
 
-    fn new(config: ChatConfig, services: Services) -> Result<Self> {
-        let info = services.tokenizer()?;
-        let bos = match &info.bos_token {
+    fn new(services: &Services) -> Result<Self> {
+        let bos = match &services.tokenizer()?.bos_token {
             Some(bos) => vec![services.require_token(bos)?],
             None => Vec::new(),
         };
-        let names = ["System:", "User:", "Assistant:", "Tool:"];
-        let headers = names.map(|name| services.encode(name));
-        let headers = headers.into_iter().collect::<Result<_>>()?;
-        let tail = services.encode("User:")?;
-        let eos = response::eos(&services)?;
-        Ok(Self { config, services, bos, headers, tail, eos })
+        let text = |role: Role| {
+            match role {
+                Role::System => "System:",
+                Role::User => "User:",
+                Role::Assistant => "Assistant:",
+                Role::Tool => "Tool:",
+            }
+            .to_owned()
+        };
+        Ok(Self { bos, headers: Headers::new(services, Special::Literal, text)? })
     }
 
-    fn render(&self, record: &Record<'_>, out: &mut Examples) -> Result<()> {
-        let messages = schema::parse(record.json(), schema::Tools::Refuse)?;
-        Layout::render(self, &messages, self.config.train_on, out)
+    fn bos(&self) -> &[i32] {
+        &self.bos
     }
 
-    fn generation_prompt(&self, messages: &Value) -> Result<Vec<i32>> {
-        self.prompt(&schema::parse_messages(messages, schema::Tools::Refuse)?)
+    fn header(&self, _index: usize, role: Role) -> &[i32] {
+        self.headers.of(role)
+    }
+
+    fn end(&self) -> Option<i32> {
+        None
+    }
+
+    fn output(
+        &self,
+        services: &Services,
+        message: &Message<'_>,
+        tokens: &mut Vec<i32>,
+    ) -> Result<()> {
+        tokens.extend(services.encode(&format!(" {}\n\n", message.content))?);
+        Ok(())
+    }
+
+    fn tail(&self) -> &[i32] {
+        self.headers.of(Role::User)
     }
 
     fn stop(&self) -> Stop {
@@ -56,12 +72,12 @@ impl DatasetRenderer for RoleColon {
 
     /// An end-of-sequence token without the stop text ends an answer cleanly too: base models write
     /// it. With the stop text, the sampler should have stopped earlier.
-    fn parse_response(&self, tokens: &[i32]) -> Result<Parsed> {
+    fn parse(&self, services: &Services, eos: Option<i32>, tokens: &[i32]) -> Result<Parsed> {
         let (tokens, eos) = match tokens {
-            [rest @ .., last] if Some(*last) == self.eos => (rest, true),
+            [rest @ .., last] if Some(*last) == eos => (rest, true),
             _ => (tokens, false),
         };
-        let text = self.services.decode(tokens)?;
+        let text = services.decode(tokens)?;
         let (content, stops) = (text.split(STOP).next(), text.matches(STOP).count());
         let content = content.unwrap_or_default();
         let content = content.strip_prefix(' ').unwrap_or(content);
@@ -72,24 +88,5 @@ impl DatasetRenderer for RoleColon {
             _ => Termination::Malformed,
         };
         Ok(response::assistant(content, termination))
-    }
-}
-
-impl Layout for RoleColon {
-    fn bos(&self) -> &[i32] {
-        &self.bos
-    }
-
-    fn header(&self, _index: usize, role: Role) -> &[i32] {
-        &self.headers[role as usize]
-    }
-
-    fn output(&self, content: &str, tokens: &mut Vec<i32>) -> Result<()> {
-        tokens.extend(self.services.encode(&format!(" {content}\n\n"))?);
-        Ok(())
-    }
-
-    fn tail(&self) -> &[i32] {
-        &self.tail
     }
 }
