@@ -117,11 +117,15 @@ pub(crate) fn parse<'a>(json: &'a str, tools: Tools) -> Result<Vec<Message<'a>>>
     Ok(messages)
 }
 
-/// The messages of a JSON array, for prompts.
+/// The messages of a JSON array, for prompts. There may be none: some conversations begin with the
+/// assistant.
 ///
 /// # Errors
 /// As [`parse`].
 pub(crate) fn parse_messages(messages: &Value, tools: Tools) -> Result<Vec<Message<'static>>> {
+    if messages.as_array().is_some_and(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
     let json = serde_json::json!({ "messages": messages }).to_string();
     let owned = |m: Message<'_>| Message {
         role: m.role,
