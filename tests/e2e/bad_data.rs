@@ -42,6 +42,7 @@ fn bad_line(bad: impl AsRef<[u8]>, place: &str, message: &str) {
     let expected = format!("error: a.jsonl:{place}: {message}");
     assert!(shown.contains(&expected), "`{expected}` is missing in:\n{shown}");
     assert!(shown.contains("error: 1 of 3 records refused"), "{shown}");
+    assert!(shown.contains("\nhint: "), "{shown}");
 
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
     tiny_run::write(&sandbox, 0, "renderer: chatml\n");
@@ -77,6 +78,58 @@ fn wrong_types() {
         "`messages[0].content`: ",
     );
     bad_line(r#"{"prompt": "é", "completion": 3}"#, "2:31", "`completion`: ");
+}
+
+#[test]
+fn keys_that_stand_twice() {
+    let messages = r#"{"messages": [{"role": "user", "role": "system", "content": "hi"}]}"#;
+    bad_line(messages, "2:37", "duplicate field `role`");
+    let pair = r#"{"prompt": "é", "prompt": "b", "completion": "c"}"#;
+    bad_line(pair, "2:17", "`prompt`: stands twice");
+}
+
+#[test]
+fn texts_that_are_no_characters_and_trees_without_end() {
+    let half = r#"{"messages": [{"role": "user", "content": "\ud800"}]}"#;
+    bad_line(half, "2:50", "unexpected end of hex escape");
+    let deep = format!(r#"{{"messages": {}{}}}"#, "[".repeat(9000), "]".repeat(9000));
+    // serde_json goes 128 levels deep; the object is the first.
+    bad_line(deep, "2:140", "recursion limit exceeded");
+}
+
+/// As Windows' editors save it: the first line already is no UTF-8.
+#[test]
+fn utf_16() {
+    let text: Vec<u8> =
+        format!("\u{FEFF}{GOOD}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let shown = render(text, &[]);
+    assert!(shown.starts_with("exit 3\n"), "{shown}");
+    assert!(shown.contains("error: a.jsonl:1:1: not valid UTF-8: byte 0xFF"), "{shown}");
+    assert!(shown.contains("hint: convert the file to UTF-8"), "{shown}");
+}
+
+/// A byte order mark, CRLF and blank lines shift neither the line nor the column.
+#[test]
+fn places_behind_bom_crlf_and_blank_lines() {
+    let bad = r#"{"messages": [{"role": "é", "content": "hi"}]}"#;
+    let shown = render(format!("\u{FEFF}{bad}\r\n\r\n \t\r\n{GOOD}\r\n{bad}\r\n"), &[]);
+    assert!(shown.starts_with("exit 3\n"), "{shown}");
+    assert_eq!(records(&shown), ["1"], "{shown}");
+    for line in [1, 5] {
+        let place = format!("error: a.jsonl:{line}:24: `messages[0].role`: unknown role `é`");
+        assert!(shown.contains(&place), "{shown}");
+    }
+}
+
+/// Of a line with both, the format says which counts; without it the line is refused.
+#[test]
+fn messages_and_a_pair_in_one_line() {
+    let both =
+        r#"{"messages": [{"role": "user", "content": "m"}], "prompt": "p", "completion": "c"}"#;
+    bad_line(both, "2:1", "has `messages` and also `prompt` or `completion`");
+    let shown = render(format!("{both}\n"), &["--set", "datasets[0].format=prompt_completion"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_eq!(records(&shown), ["0"]);
 }
 
 #[test]
@@ -130,6 +183,9 @@ fn a_line_of_50_mb() {
     assert_eq!(records(&shown), ["0", "2"]);
     assert!(shown.contains("error: a.jsonl:2:1: the line is longer than 16 MiB"), "{shown}");
     assert!(shown.contains("hint: one line is one conversation: is the file one JSON value?"));
+    let trained = run(&format!("{GOOD}\n{long}\n"), "");
+    assert!(trained.starts_with("exit 3\n"), "{}", &trained[..200.min(trained.len())]);
+    assert!(trained.contains("chats.jsonl:2:1: the line is longer than 16 MiB"), "{trained}");
 }
 
 #[test]

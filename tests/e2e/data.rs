@@ -64,10 +64,12 @@ fn check_lists_every_bad_row_on_stdout() {
 #[test]
 fn check_is_content_with_good_data_and_proves_the_mask() {
     let pair = json!({"prompt": "ho", "completion": "no"}).to_string();
-    let sandbox = sandbox(&[chat("hi", "yes"), pair]);
+    let greeting = json!({"messages": [{"role": "assistant", "content": "hello"},
+        {"role": "user", "content": "ho"}, {"role": "assistant", "content": "no"}]});
+    let sandbox = sandbox(&[chat("hi", "yes"), pair, greeting.to_string()]);
     for more in [&[][..], &["--prove"], &["--prove", "--train-on", "last_assistant_message"]] {
         let shown = data(&sandbox, "check", more);
-        assert!(shown.starts_with("exit 0\n") && shown.contains("2 rows are good"), "{shown}");
+        assert!(shown.starts_with("exit 0\n") && shown.contains("3 rows are good"), "{shown}");
     }
     let shown = data(&sandbox, "check", &["--prove", "--train-on", "all_tokens"]);
     assert!(shown.starts_with("exit 2\n") && shown.contains("`--prove` proves answers"), "{shown}");

@@ -289,5 +289,5 @@ fn unusual_settings_and_rows_left_out_are_shown_in_the_plan() {
     let shown = sandbox.show(&args);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     assert!(shown.contains("left out: chats.jsonl:1:") && shown.contains("`assitant`"), "{shown}");
-    assert!(shown.contains("is 3e0") && shown.contains("takes 300 steps"), "{shown}");
+    assert!(shown.contains("is 3e0") && shown.contains("300 steps long"), "{shown}");
 }

@@ -68,6 +68,24 @@ fn a_run_trains_on_a_dataset_by_its_id() {
 }
 
 #[test]
+fn a_staged_dataset_that_was_changed_is_refused() {
+    let sandbox = sandbox();
+    let output =
+        sandbox.run(&[&["upload", "chats.jsonl"][..], &FLAGS[..], &["--output", "out"]].concat());
+    let id = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let config = sandbox.read("run.yaml").replace("chats.jsonl", &id);
+    sandbox.write("run.yaml", config);
+    let staged = fs::read_dir(sandbox.path().join("out/datasets")).unwrap().next().unwrap();
+    let data = staged.unwrap().path().join("data-000.jsonl");
+    let text = fs::read_to_string(&data).unwrap().replace("number 0", "number 1");
+    fs::write(&data, text).unwrap();
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 3\n"), "{shown}");
+    assert!(shown.contains(&format!("the data of `{id}` is not what was staged")), "{shown}");
+    assert!(shown.contains("data-000.jsonl: ") && shown.contains("hint: delete"), "{shown}");
+}
+
+#[test]
 fn bad_data_stages_nothing_and_rows_may_be_left_out_on_request() {
     let sandbox = sandbox();
     let good = sandbox.read("chats.jsonl");

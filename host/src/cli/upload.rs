@@ -22,7 +22,7 @@ use std::{collections::HashSet, ops::ControlFlow, path::Path, sync::Arc};
 use tinsmith_plugin_api::StorageHandle;
 
 /// Bad rows that are shown; `tinsmith data check` shows them all.
-const SHOWN: u64 = 20;
+const SHOWN: usize = 20;
 
 /// Runs the command.
 pub fn run(args: &UploadArgs, ui: &Ui) -> Result<()> {
@@ -61,10 +61,13 @@ pub fn run(args: &UploadArgs, ui: &Ui) -> Result<()> {
 
 /// Renders everything once; nothing is written before all of it is known to be good.
 fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> {
+    let skip = opened.tools.loaded.config.data.on_bad_record == OnBadRecord::Skip;
     let mut report = DataReport::default();
     let mut content = Content::default();
+    // Kept only where rows are left out: without `skip` nothing is staged once one is bad.
     let mut left_out = HashSet::new();
     let mut hints = Hints::default();
+    let mut shown = 0;
     let sources = &opened.sources;
     let renderer = opened.tools.renderer.as_ref();
     stream(sources, renderer, ui.threads(), &mut |step| {
@@ -72,17 +75,17 @@ fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> 
             Step::Batch(mut batch) => {
                 let name = sources[batch.dataset].name();
                 let fates = judge(&mut batch, opened.limits);
-                for refused in &batch.refused {
-                    if (left_out.len() as u64) < SHOWN {
-                        hints.error(ui, refused.placed(&name));
-                    }
-                    left_out.insert((batch.dataset, refused.record));
+                for refused in batch.refused.iter().take(SHOWN - shown) {
+                    hints.error(ui, refused.placed(&name));
+                    shown += 1;
                 }
                 report.add(&name, &batch, &fates);
-                let kept =
-                    |row: &&crate::data::Row| !left_out.contains(&(batch.dataset, row.record));
-                for row in batch.lines.rows.iter().filter(kept) {
+                let bad: HashSet<u64> = batch.refused.iter().map(|r| r.record).collect();
+                for row in batch.lines.rows.iter().filter(|row| !bad.contains(&row.record)) {
                     content.add(batch.lines.text(row));
+                }
+                if skip {
+                    left_out.extend(bad.into_iter().map(|record| (batch.dataset, record)));
                 }
             }
             Step::End { dataset, digest } => report.end(sources[dataset].name(), digest),
@@ -90,7 +93,6 @@ fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> 
         Ok(ControlFlow::Continue(()))
     })?;
     report.check_files()?;
-    let skip = opened.tools.loaded.config.data.on_bad_record == OnBadRecord::Skip;
     if report.refused > 0 && !skip {
         return Err(Error::data(format!("{} of {} rows are bad", report.refused, report.rows))
             .hint("mend them, or leave them out with `--set data.on_bad_record=skip`"));

@@ -85,7 +85,7 @@ pub fn redact_setting(text: &str) -> String {
             let whole = value.trim_start().starts_with(['{', '['])
                 && NAMES.iter().any(|name| value.to_ascii_lowercase().contains(name));
             let refers = value.contains("env:") || value.contains("\"env\"");
-            if is_secret(name.unwrap_or_default(), value) && !refers || whole && !refers {
+            if !refers && (whole || is_secret(name.unwrap_or_default(), value)) {
                 format!("{key}={HIDDEN}")
             } else {
                 redact(text)

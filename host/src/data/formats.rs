@@ -54,7 +54,7 @@ pub fn map_record(line: &str, format: Format) -> Result<Mapped<'_>, NoRecord> {
         named => named,
     };
     match format {
-        Format::Messages if !keys.messages => Err((0, Error::data("is missing").field("messages"))),
+        Format::Messages if !keys.messages => Err((0, missing("messages"))),
         Format::PromptCompletion => pair_to_messages(line),
         _ => Ok(Mapped { json: Cow::Borrowed(line), origin: None }),
     }
@@ -90,15 +90,27 @@ impl Origin {
     }
 }
 
-/// `{"prompt": P, "completion": C, …}` as `{"messages": […], …}`.
+fn missing(field: &str) -> Error {
+    Error::data("is missing").field(field).hint(match field {
+        "messages" => "each line is `{\"messages\": [{\"role\": …, \"content\": …}]}`",
+        _ => "each line is `{\"prompt\": …, \"completion\": …}`",
+    })
+}
+
+/// `{"prompt": P, "completion": C, …}` as `{"messages": […], …}`. Messages that the line has besides
+/// are left out: the format says that the pair is what counts.
 fn pair_to_messages(line: &str) -> Result<Mapped<'_>, NoRecord> {
     let members = scan::members(line, 0);
     let find = |name: &str| {
-        members
-            .iter()
-            .find(|(k, _)| scan::key(line, k) == name)
-            .map(|(_, value)| value.clone())
-            .ok_or_else(|| (0, Error::data("is missing").field(name)))
+        let mut found = members.iter().filter(|(k, _)| scan::key(line, k) == name);
+        let (_, value) = found.next().ok_or_else(|| (0, missing(name)))?;
+        match found.next() {
+            None => Ok(value.clone()),
+            Some((again, _)) => {
+                let error = Error::data("stands twice").field(name).hint("write every key once");
+                Err((again.start, error))
+            }
+        }
     };
     let (prompt, completion) = (find("prompt")?, find("completion")?);
     let mut json = String::with_capacity(line.len() + 64);
@@ -109,11 +121,12 @@ fn pair_to_messages(line: &str) -> Result<Mapped<'_>, NoRecord> {
     }
     let completion_count = push_messages(line, &completion, "completion", "assistant", &mut json)?;
     if completion_count == Some(0) {
-        return Err((completion.start, Error::data("has no message").field("completion")));
+        let error = Error::data("has no message").field("completion");
+        return Err((completion.start, error.hint("remove the record, or give it an answer")));
     }
     json.push(']');
     for (k, value) in &members {
-        if matches!(scan::key(line, k).as_str(), "prompt" | "completion") {
+        if matches!(scan::key(line, k).as_str(), "prompt" | "completion" | "messages") {
             continue;
         }
         json.push(',');
@@ -148,7 +161,7 @@ fn push_messages(
         return Ok(Some(scan::elements(line, span.start).len()));
     }
     let error = Error::data("must be a string or a list of messages").field(name);
-    Err((span.start, error))
+    Err((span.start, error.hint("a string is one message of the user or the assistant")))
 }
 
 /// Which of the known keys a line has.
@@ -167,13 +180,11 @@ fn keys(line: &str) -> Result<Keys, NoRecord> {
         Ok(Ok(keys)) => Ok(keys),
         Ok(Err(found)) => {
             let error = Error::data(format!("a record must be a JSON object, found {found}"));
-            Err((
-                0,
-                match found {
-                    "an array" => error.hint("JSON Lines holds one object a line, not one array"),
-                    _ => error,
-                },
-            ))
+            let hint = match found {
+                "an array" => "JSON Lines holds one object a line, not one array",
+                _ => "each line is an object, such as `{\"messages\": […]}`",
+            };
+            Err((0, error.hint(hint)))
         }
         Err(e) => Err(not_json(line, &e)),
     }
@@ -189,7 +200,12 @@ fn not_json(line: &str, e: &serde_json::Error) -> NoRecord {
     while !line.is_char_boundary(at) {
         at -= 1;
     }
-    (at, if e.is_eof() { error.hint("a record must stand on one line") } else { error })
+    let hint = if e.is_eof() {
+        "a record must stand on one line"
+    } else {
+        "each line must be one JSON object; write it with a JSON library"
+    };
+    (at, error.hint(hint))
 }
 
 struct TopLevel;
@@ -258,6 +274,7 @@ mod tests {
 
     fn refused(line: &str) -> (usize, String) {
         let (at, error) = map_record(line, Format::Auto).unwrap_err();
+        assert!(error.hint.is_some(), "no hint: {error}");
         (at, error.to_string())
     }
 
@@ -281,6 +298,24 @@ mod tests {
         assert_eq!(record.field_in_line("messages[0].content"), "prompt");
         assert_eq!(record.field_in_line("messages[1].content"), "completion");
         assert_eq!(record.field_in_line("tools"), "tools");
+    }
+
+    /// The format is what the error about both of them tells the user to set.
+    #[test]
+    fn messages_beside_a_pair_give_way_to_it() {
+        let line = r#"{"messages": [{"role":"user","content":"m"}], "prompt": "p",
+            "completion": "c", "id": 1}"#;
+        let record = map_record(line, Format::PromptCompletion).unwrap();
+        assert_eq!(record.json.matches("\"messages\"").count(), 1, "{}", record.json);
+        let found: Value = serde_json::from_str(&record.json).unwrap();
+        assert_eq!(found["messages"][0]["content"], "p");
+        assert_eq!(found["id"], 1);
+    }
+
+    #[test]
+    fn a_prompt_that_stands_twice_is_refused() {
+        let line = r#"{"prompt": "a", "completion": "c", "pr\u006fmpt": "b"}"#;
+        assert_eq!(refused(line), (35, "`prompt`: stands twice".into()));
     }
 
     #[test]

@@ -13,6 +13,8 @@ of tokens and weights, and nothing per row but its place.
 */
 
 mod example_set;
+#[cfg(test)]
+mod fake;
 mod formats;
 mod held_out;
 mod limits;

@@ -55,6 +55,10 @@ pub enum Step {
     },
 }
 
+/// Bytes above which a batch waits for the one thread that renders long ones. Tokenising a text takes
+/// more than a hundred times its size, and every thread that did it would keep some of that.
+const LONG: usize = 4 << 20;
+
 type Answer = (u64, Result<Step>);
 
 struct Work {
@@ -84,13 +88,14 @@ pub fn stream(
     }
     let (give, work) = mpsc::channel::<Work>();
     let (answer, answers) = mpsc::channel::<Answer>();
-    let work = Mutex::new(work);
+    let (give_long, long) = mpsc::channel::<Work>();
+    let (work, long) = (Mutex::new(work), Mutex::new(long));
     thread::scope(|scope| {
         let reader = answer.clone();
-        scope.spawn(move || read_all(sources, &permits, &give, &reader));
-        for _ in 0..threads {
-            let (answer, work) = (answer.clone(), &work);
-            scope.spawn(move || render_all(renderer, work, &answer));
+        scope.spawn(move || read_all(sources, &permits, &give, &give_long, &reader));
+        for queue in std::iter::once(&long).chain(std::iter::repeat_n(&work, threads)) {
+            let answer = answer.clone();
+            scope.spawn(move || render_all(renderer, queue, &answer));
         }
         drop(answer);
         // Both ends of this thread go when it returns: then the others have nobody to work for.
@@ -126,6 +131,7 @@ fn read_all(
     sources: &[DataSource],
     permits: &Receiver<()>,
     work: &Sender<Work>,
+    long: &Sender<Work>,
     answers: &Sender<Answer>,
 ) {
     let mut sequence = 0;
@@ -146,7 +152,8 @@ fn read_all(
             let sent = match reader.next_lines() {
                 Ok(Some(lines)) => {
                     let format = source.format;
-                    work.send(Work { sequence: this, dataset, format, lines }).is_ok()
+                    let queue = if lines.bytes() > LONG { long } else { work };
+                    queue.send(Work { sequence: this, dataset, format, lines }).is_ok()
                 }
                 Ok(None) => {
                     let end = Step::End { dataset, digest: reader.digest() };
@@ -236,13 +243,12 @@ fn place(
         return (Some(column(line, at)), error);
     }
     // serde tells where, at the end of its message; a record is one line.
-    let Some((message, place)) = error.message.rsplit_once(" at line 1 column ") else {
+    let place = error.message.rsplit_once(" at line 1 column ");
+    let Some((message, at)) = place.and_then(|(m, at)| Some((m, at.parse::<usize>().ok()?))) else {
         return (None, error);
     };
-    let at = place.parse::<usize>().ok().filter(|_| record.is_as_in_line());
-    let column = at.map(|at| column(line, at.saturating_sub(1)));
     error.message = message.to_owned();
-    (column, error)
+    (record.is_as_in_line().then(|| column(line, at.saturating_sub(1))), error)
 }
 
 /// The column, from 1 and in characters, of a byte of the line.

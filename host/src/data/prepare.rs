@@ -8,7 +8,7 @@ use super::{
     report::DataReport,
     resolve::resolve,
     source::DataSource,
-    split,
+    split, staged,
 };
 use crate::{
     Error, Result,
@@ -104,7 +104,10 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
                     progress(&report);
                 }
             }
-            Step::End { dataset, digest } => report.end(sources[dataset].name(), digest),
+            Step::End { dataset, digest } => {
+                staged::check(&sources[dataset], &digest)?;
+                report.end(sources[dataset].name(), digest);
+            }
         }
         Ok(ControlFlow::Continue(()))
     })?;
@@ -123,10 +126,17 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     };
     let is_held = |source: &Source| held.contains(&(source.dataset, source.record));
     let eval = train.take_out(is_held);
+    report.held_out = held.len() as u64;
     if train.is_empty() {
         return Err(report.nothing_left());
     }
-    report.held_out = held.len() as u64;
+    if let Some(path) = config.data.eval.as_ref().and_then(|e| e.path.as_ref())
+        && eval.is_empty()
+    {
+        let e = Error::data(format!("no row of `{path}` can be evaluated on"))
+            .hint("`tinsmith data check` shows why; leave `data.eval` out to hold nothing out");
+        return Err(job.loaded.error_at("data.eval.path", e));
+    }
     report.leaked = leaked(&used, is_held);
     let wanted = match config.eval.checks {
         Some(_) => usize::MAX,

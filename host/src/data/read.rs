@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader, Read};
 pub const BATCH_RECORDS: usize = 256;
 /// Bytes of a batch after which it is full, so that long records do not gather.
 const BATCH_BYTES: usize = 1 << 20;
-/// The longest line: some four million tokens. Tokenising takes some fifty times the memory of the
+/// The longest line: some four million tokens. Tokenising takes some 130 times the memory of the
 /// text, so a longer one could take the machine down before it is found too long.
 pub const MAX_LINE: usize = 16 << 20;
 
@@ -49,6 +49,11 @@ impl Lines {
     #[must_use]
     pub fn text(&self, row: &Row) -> &str {
         &self.text[row.start..row.end]
+    }
+
+    /// Bytes of all rows.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len()
     }
 
     fn is_full(&self) -> bool {

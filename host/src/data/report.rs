@@ -59,7 +59,7 @@ pub struct DataReport {
     pub truncated: u64,
     /// Those of them that lost trained tokens.
     pub answers_cut: u64,
-    /// Rows held out for evaluation; 0 where evaluation has its own dataset.
+    /// Rows held out for evaluation: drawn, or of a dataset of their own.
     pub held_out: u64,
     /// Rows held out whose text also stands in a row trained on.
     pub leaked: u64,

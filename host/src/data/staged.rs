@@ -9,7 +9,7 @@ The id is `ds-` and the first 12 digits of the hash.
 */
 
 use super::{
-    read::Reader,
+    read::{Digested, Reader},
     report::{DataReport, FileReport},
     source::DataSource,
 };
@@ -23,6 +23,8 @@ use std::{
 };
 use tinsmith_plugin_api::StorageHandle;
 
+/// The file of the rows.
+const DATA: &str = "data-000.jsonl";
 /// Digits of the hash in an id.
 const DIGITS: usize = 12;
 
@@ -87,7 +89,7 @@ pub fn id(sha256: &str) -> String {
 #[must_use]
 pub fn keys(sha256: &str) -> (String, String) {
     let dir = format!("datasets/{sha256}");
-    (format!("{dir}/data-000.jsonl"), format!("{dir}/manifest.json"))
+    (format!("{dir}/{DATA}"), format!("{dir}/manifest.json"))
 }
 
 /// Writes the rows of the sources, without those named in `left_out` (source and record), under the
@@ -132,6 +134,26 @@ pub fn stage(
     Ok(true)
 }
 
+/// Checks that a staged dataset, read to its end, is still what its folder is named after. Of other
+/// files, and where a limit ended the reading, nothing is known.
+///
+/// # Errors
+/// A data error that names the file.
+pub(super) fn check(source: &DataSource, digest: &Digested) -> Result<()> {
+    let mut parts = source.path.iter().rev().map(|part| part.to_str().unwrap_or_default());
+    let staged = match (parts.next(), parts.next(), parts.next()) {
+        (Some(DATA), Some(sha256), Some("datasets")) if sha256.len() == 64 => sha256,
+        _ => return Ok(()),
+    };
+    if source.limit.is_some() || staged == digest.sha256 {
+        return Ok(());
+    }
+    let id = id(staged);
+    Err(Error::data(format!("the data of `{id}` is not what was staged: its sha256 has changed"))
+        .place(&source.path, None, None)
+        .hint("delete its folder and stage the dataset again with `tinsmith upload`"))
+}
+
 /// The digits of an id; None for what is no id.
 #[must_use]
 pub fn id_digits(name: &str) -> Option<&str> {
@@ -154,7 +176,7 @@ pub(super) fn find(output: &Path, id: &str, digits: &str) -> Result<PathBuf> {
     };
     found.sort();
     match found.as_slice() {
-        [one] => Ok(one.join("data-000.jsonl")),
+        [one] => Ok(one.join(DATA)),
         [] => Err(Error::data(format!("no dataset `{id}` is staged in `{}`", folder.display()))
             .hint("`tinsmith upload FILE` stages a dataset and prints its id")),
         _ => Err(Error::data(format!("`{id}` is the beginning of {} ids", found.len()))

@@ -90,10 +90,14 @@ impl Plan {
                 plural(order.dropped(), "example")
             ));
         }
-        let (tokens, trained_tokens) = count(train, order.examples());
-        if trained_tokens == 0 {
-            return Err(Error::data("no token of the data is trained: every weight is zero")
-                .hint("see what is trained with `tinsmith render FILE`, or set `data.train_on`"));
+        let (mut tokens, mut trained_tokens) = (0, 0);
+        for step in 0..steps {
+            let (inputs, trained) = count(train, order.batch(step));
+            if trained == 0 && shift.reads_weights() {
+                return Err(untrained_batch(step, &order));
+            }
+            tokens += inputs;
+            trained_tokens += trained;
         }
         let facts = PlanFacts {
             steps,
@@ -105,6 +109,13 @@ impl Plan {
         };
         let peak = config.optimizer.learning_rate;
         let learning_rate = LearningRate::new(&config.schedule, peak, steps);
+        let warmup = learning_rate.warmup();
+        if warmup > steps {
+            notes.push(format!(
+                "the warm-up is {} long and the run {steps}: it never reaches the learning rate",
+                plural(warmup, "step")
+            ));
+        }
         Ok(Self { order, learning_rate, shift, facts, notes, optimizer: config.optimizer.clone() })
     }
 
@@ -181,6 +192,16 @@ fn check_lengths(set: &ExampleSet) -> Result<()> {
         .hint("remove these records, or choose another renderer"))
 }
 
+/// A step over such a batch would move the weights by the optimizer's momentum alone.
+fn untrained_batch(step: u64, order: &Order) -> Error {
+    let (batch, size) = (step + 1, order.batch(step).len() as u64);
+    Error::data(format!(
+        "no token of batch {batch} is trained: every weight of its {} is zero",
+        plural(size, "example")
+    ))
+    .hint("see what is trained with `tinsmith render FILE`, set `data.train_on`, or raise `training.batch_size`")
+}
+
 fn nothing_to_do(examples: usize, batch_size: u32) -> Error {
     if examples == 0 {
         return Error::data("there is no example to train on")
@@ -247,5 +268,39 @@ mod tests {
         let e = plan(&json!({}), &[3, 1, 1]).unwrap_err();
         assert!(e.message.starts_with("2 examples"), "{e}");
         assert!(plan(&json!({}), &[]).unwrap_err().message.contains("no example"));
+    }
+
+    /// As docs/decisions/0003 says: refused, not divided by zero, and before the first step.
+    #[test]
+    fn a_batch_whose_weights_are_all_zero_is_refused() {
+        let mut data = set(&[3, 3, 3]);
+        data.weights[3..6].fill(0.0);
+        let none = ExampleSet::default();
+        let plan = |batch_size: u32, inputs: &[&str]| {
+            let mut config = config(&json!({"batch_size": batch_size, "normalization": "none"}));
+            config.data.shuffle = false;
+            let inputs: Vec<String> = inputs.iter().map(|name| (*name).to_owned()).collect();
+            Plan::new(&config, &data, &none, &inputs)
+        };
+        let e = plan(1, &["weights"]).unwrap_err();
+        assert_eq!(e.kind, crate::Kind::Data);
+        assert!(e.message.starts_with("no token of batch 2 is trained"), "{e}");
+        plan(2, &["weights"]).unwrap();
+        // A loss that reads no weights may train all the same.
+        plan(1, &[]).unwrap();
+    }
+
+    #[test]
+    fn a_warm_up_longer_than_the_run_is_said() {
+        let mut config = config(&json!({"batch_size": 1}));
+        config.schedule.warmup_steps = 4;
+        let plan = |config: &Config, examples: usize| {
+            let (data, none) = (set(&vec![3; examples]), ExampleSet::default());
+            Plan::new(config, &data, &none, &["weights".into()]).unwrap()
+        };
+        assert!(plan(&config, 4).notes.is_empty());
+        let short = plan(&config, 2);
+        assert!(short.notes[0].contains("4 steps long and the run 2"), "{:?}", short.notes);
+        assert_eq!(short.learning_rate.at(1), config.optimizer.learning_rate / 2.0);
     }
 }

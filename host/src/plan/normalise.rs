@@ -11,7 +11,8 @@ use crate::{Error, Result, config::Normalization};
 ///   is, and the loss is a sum over examples.
 /// - `none`: left as they are.
 ///
-/// An example (or batch) without any weight stays at zero. Sums are taken in f64, in order.
+/// An example without any weight stays at zero; a batch does too, but [`super::Plan`] refuses those.
+/// Sums are taken in f64, in order.
 ///
 /// # Errors
 /// `data` if weights cancel out or are not finite: there is no mean to take.

@@ -67,7 +67,8 @@ impl Order {
             // A batch closed because the next group did not fit counts as full.
             let full = batch_size.saturating_sub(largest - 1);
             if open > 0 && open < full && options.last_batch == LastBatch::Drop {
-                order.dropped += open as u64;
+                // Behind the last step of the run they would not be trained anyway.
+                order.dropped += if order.steps() < most { open as u64 } else { 0 };
                 order.examples.truncate(order.examples.len() - open);
             } else if open > 0 {
                 order.close(epoch, &mut open);
@@ -109,12 +110,6 @@ impl Order {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
-    }
-
-    /// Every trained example, repeated as often as it is trained.
-    #[must_use]
-    pub fn examples(&self) -> &[u32] {
-        &self.examples
     }
 
     /// sha256 (hex) of every batch: equal exactly if the order is.
@@ -220,6 +215,10 @@ mod tests {
             Order::new(&groups, OrderOptions { last_batch: LastBatch::Drop, ..options(4, 2, 0) });
         assert_eq!(dropped.steps(), 4);
         assert_eq!(dropped.dropped(), 4);
+        // What `max_steps` leaves out is not the remainder's fault.
+        let last_batch = LastBatch::Drop;
+        let short = OrderOptions { last_batch, max_steps: Some(1), ..options(4, 2, 0) };
+        assert_eq!(Order::new(&groups, short).dropped(), 0);
     }
 
     #[test]

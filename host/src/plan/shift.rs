@@ -66,9 +66,7 @@ impl Shift {
             .field("training.loss")
             .hint("choose a renderer that gives this column, or another loss"));
         }
-        let carrier = ["weights", "advantages"];
-        let carried = self.inputs.iter().any(|name| carrier.contains(&name.as_str()));
-        if !carried && self.normalization != Normalization::None {
+        if !self.reads_weights() && self.normalization != Normalization::None {
             return Err(Error::usage(format!(
                 "loss `{loss}` reads neither `weights` nor `advantages`: \
                  there is nothing to fold a normalisation into"
@@ -77,6 +75,12 @@ impl Shift {
             .hint("set `training.normalization: none`"));
         }
         Ok(())
+    }
+
+    /// Whether the loss reads the weights, as they are or folded into the advantages.
+    #[must_use]
+    pub fn reads_weights(&self) -> bool {
+        self.inputs.iter().any(|name| name == "weights" || name == "advantages")
     }
 
     /// The datums of these examples: input = all tokens but the last, target = all but the first.

@@ -252,6 +252,18 @@ fn a_vocabulary_that_cannot_be_decoded_is_refused() {
     assert!(e.to_string().contains("decoder `WordPiece` is not supported"), "{e}");
 }
 
+#[test]
+fn an_id_far_above_the_others_is_refused() {
+    let (dir, _) = load();
+    let path = dir.path().join("tokenizer.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    json["model"]["vocab"]["zz"] = 2_000_000_000.into();
+    fs::write(&path, json.to_string()).unwrap();
+    let e = Tokenizer::load(dir.path()).unwrap_err();
+    assert_eq!(e.kind, crate::Kind::Usage);
+    assert!(e.to_string().contains("token id 2000000000 is too large"), "{e}");
+}
+
 /// Expected ids come from Transformers: tests/fixtures/data/make_tokenizer_golden.py.
 #[test]
 fn both_readings_are_those_of_transformers() {

@@ -3,6 +3,10 @@
 use crate::{Error, Result};
 use serde_json::Value;
 
+/// Ids of a vocabulary, at most. The largest of published models is below 2^19; a single id far above
+/// the others would have the table take all memory.
+const MOST_IDS: usize = 1 << 24;
+
 /// How a vocabulary spells bytes that are not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spelling {
@@ -33,8 +37,9 @@ impl Vocabulary {
         let spelling = spelling(tokenizer)?;
         let vocab = tokenizer.get_vocab(true);
         let len = vocab.values().max().map_or(0, |id| *id as usize + 1);
-        if len > i32::MAX as usize {
-            return Err(Error::usage(format!("token id {} is too large", len - 1)));
+        if len > MOST_IDS {
+            return Err(Error::usage(format!("token id {} is too large", len - 1))
+                .hint(format!("ids are counted from 0 and lie below {MOST_IDS}")));
         }
         let mut texts: Vec<Option<&str>> = vec![None; len];
         for (text, id) in &vocab {

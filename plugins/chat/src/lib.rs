@@ -5,24 +5,21 @@ A conversation is a list of messages; each message renders to a *header* (whose 
 model is shown) and an *output* (content and end of turn: what the model writes). `train_on` chooses
 the messages whose outputs carry weight 1; headers and the beginning-of-sequence token carry 0.
 
-`role_colon`, `llama3` and `chatml` build tokens piece by piece. `template` renders the model's own
-chat template and finds the pieces in the text.
+A family (`families/`) builds tokens piece by piece: its file says which, `family.rs` what all have in
+common. `template` renders the model's own chat template and finds the pieces in the text.
 */
 
-mod chatml;
 mod config;
-mod layout;
-mod llama3;
+mod families;
+mod family;
 mod response;
-mod role_colon;
 mod schema;
 mod template;
 mod train_on;
 
-pub use chatml::Chatml;
 pub use config::{ChatConfig, TemplateConfig};
-pub use llama3::Llama3;
-pub use role_colon::RoleColon;
+pub use families::{Chatml, Llama3, RoleColon};
+pub use family::Chat;
 pub use template::Template;
 pub use train_on::TrainOn;
 

@@ -8,18 +8,18 @@ pub(crate) fn assistant(content: &str, termination: Termination) -> Parsed {
     Parsed { message, termination }
 }
 
-/// Reads an answer that ends with the token `stop`. What follows the first `stop` is dropped; an
-/// answer with two of them, or with neither `stop` nor `eos` at its end, is malformed.
+/// Reads an answer that ends with one of the tokens `stops`. What follows the first is dropped; an
+/// answer with two of them, or with neither one nor `eos` at its end, is malformed.
 pub(crate) fn until_token(
     services: &Services,
     tokens: &[i32],
-    stop: i32,
+    stops: &[i32],
     eos: Option<i32>,
 ) -> Result<Parsed> {
-    let stops = tokens.iter().filter(|token| **token == stop).count();
-    let end = tokens.iter().position(|token| *token == stop);
+    let found = tokens.iter().filter(|token| stops.contains(token)).count();
+    let end = tokens.iter().position(|token| stops.contains(token));
     let (content, termination) = match (end, tokens) {
-        (Some(end), _) if stops == 1 => (&tokens[..end], Termination::Stop),
+        (Some(end), _) if found == 1 => (&tokens[..end], Termination::Stop),
         (Some(end), _) => (&tokens[..end], Termination::Malformed),
         (None, [content @ .., last]) if Some(*last) == eos => (content, Termination::Eos),
         (None, _) => (tokens, Termination::Malformed),

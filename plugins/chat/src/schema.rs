@@ -117,11 +117,15 @@ pub(crate) fn parse<'a>(json: &'a str, tools: Tools) -> Result<Vec<Message<'a>>>
     Ok(messages)
 }
 
-/// The messages of a JSON array, for prompts.
+/// The messages of a JSON array, for prompts. There may be none: some conversations begin with the
+/// assistant.
 ///
 /// # Errors
 /// As [`parse`].
 pub(crate) fn parse_messages(messages: &Value, tools: Tools) -> Result<Vec<Message<'static>>> {
+    if messages.as_array().is_some_and(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
     let json = serde_json::json!({ "messages": messages }).to_string();
     let owned = |m: Message<'_>| Message {
         role: m.role,
@@ -146,6 +150,16 @@ fn not_empty<'a>(text: Cow<'a, str>, field: impl Fn() -> String) -> Result<Cow<'
     Ok(text)
 }
 
+/// A word of the record as an error shows it: in one line, and cut where it is no word.
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown.escape_debug().to_string()
+}
+
 impl<'a> RawMessage<'a> {
     fn check(self, tools: Tools) -> Result<Message<'a>> {
         let roles = "use one of system, user, assistant, tool";
@@ -153,7 +167,7 @@ impl<'a> RawMessage<'a> {
             return Err(Error::data("is missing").at("role").with_hint(roles));
         };
         let Some(role) = Role::parse(&role) else {
-            let role = format!("unknown role `{}`", role.escape_debug());
+            let role = format!("unknown role `{}`", quoted(&role));
             return Err(Error::data(role).at("role").with_hint(roles));
         };
         let calls = self.tool_calls.is_some_and(|calls| calls.0);
@@ -281,7 +295,21 @@ mod tests {
 
     #[test]
     fn text_that_is_no_json_is_told_by_place() {
-        let e = parse(r#"{"messages": [}"#, Tools::Refuse).unwrap_err();
-        assert_eq!(e.to_string(), "expected value at line 1 column 15");
+        assert_eq!(refused(r#"{"messages": [}"#), "expected value at line 1 column 15");
+        let surrogate = r#"{"messages":[{"role":"user","content":"\ud800"}]}"#;
+        assert_eq!(refused(surrogate), "unexpected end of hex escape at line 1 column 46");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused() {
+        let twice = r#"{"messages":[{"role":"user","role":"system","content":"x"}]}"#;
+        assert_eq!(refused(twice), "duplicate field `role` at line 1 column 34");
+    }
+
+    #[test]
+    fn a_long_role_is_cut_in_the_error() {
+        let json = format!(r#"{{"messages":[{{"role":"{}","content":"x"}}]}}"#, "é".repeat(999));
+        let expected = format!("`messages[0].role`: unknown role `{}…`", "é".repeat(40));
+        assert_eq!(refused(&json), expected);
     }
 }

@@ -123,6 +123,20 @@ fn control_token_texts_of_users_stay_text() {
     }
 }
 
+/// Nothing was said yet: the prompt is what stands before the first message.
+#[test]
+fn a_conversation_may_begin_with_an_answer() {
+    each_family(|_, name, services| {
+        let renderer = build(name, "all_assistant_messages", services);
+        let prompt = renderer.generation_prompt(&json!([])).unwrap();
+        let record = r#"{"messages": [{"role": "assistant", "content": "hello"}]}"#;
+        let out = renderer.render_batch(&[record]).unwrap();
+        assert_eq!(out.tokens[..prompt.len()], prompt[..], "{name}");
+        let trained = out.weights.iter().position(|weight| *weight != 0.0);
+        assert_eq!(trained, Some(prompt.len()), "{name}");
+    });
+}
+
 #[test]
 fn a_tokenizer_without_the_control_tokens_is_a_config_error() {
     let services = testing::MemoryServices::new().services();

@@ -3,7 +3,7 @@
 use crate::{
     config::Config,
     list,
-    place::{Root, is_absent},
+    place::{Root, is_absent, sync_folder},
     upload::FileUpload,
 };
 use std::{
@@ -30,10 +30,11 @@ impl StorageBackend for FileStorage {
     fn open(&self, key: &str, from: u64) -> Result<Box<dyn Read + Send>> {
         let path = self.root.resolve(key)?;
         let open = || {
-            let mut file = File::open(path)?;
-            if !file.metadata()?.is_file() {
+            // Asked before it is opened: to open a named pipe is to wait for its writer.
+            if !fs::symlink_metadata(&path)?.is_file() {
                 return Err(io::ErrorKind::NotFound.into());
             }
+            let mut file = File::open(path)?;
             if from > 0 {
                 file.seek(SeekFrom::Start(from))?;
             }
@@ -73,8 +74,13 @@ impl StorageBackend for FileStorage {
         match fs::remove_file(&path) {
             Ok(()) => {
                 failpoint!("store-file:deleted");
+                let synced = path.parent().map_or(Ok(()), sync_folder);
                 self.root.prune(&path);
-                Ok(())
+                match synced {
+                    // Another deletion removed the folder: its name went with it.
+                    Err(e) if !is_absent(&e) => Err(self.root.explain("delete", key, &e)),
+                    _ => Ok(()),
+                }
             }
             Err(e) if is_absent(&e) => Ok(()),
             Err(e) => Err(self.root.explain("delete", key, &e)),

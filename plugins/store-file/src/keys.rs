@@ -14,20 +14,29 @@ pub(crate) const TEMPORARY: &str = ".tinsmith-tmp-";
 /// file. What is left can only name something below the root, as long as the root holds no
 /// symbolic links; those are refused when a key is resolved (see `place.rs`).
 pub(crate) fn check(key: &str) -> Result<()> {
-    let problem = key.split('/').find_map(|part| match part {
+    match key.split('/').find_map(problem) {
+        None => Ok(()),
+        Some(problem) => {
+            Err(Error::config(format!("the storage key `{}` {problem}", key.escape_debug()))
+                .with_hint("keys are relative names such as `checkpoints/000020/manifest.json`"))
+        }
+    }
+}
+
+/// Whether a name in a folder can be a part of a key.
+pub(crate) fn is_part(name: &str) -> bool {
+    problem(name).is_none()
+}
+
+/// Why a part of a key is refused.
+fn problem(part: &str) -> Option<&'static str> {
+    match part {
         "" => Some("has an empty part"),
         "." | ".." => Some("has a `.` or `..` part"),
         _ if part.starts_with(TEMPORARY) => Some("has the name of a temporary file"),
         _ if part.contains(['\\', ':']) => Some("holds `\\` or `:`"),
         _ if part.contains(char::is_control) => Some("holds a control character"),
         _ => None,
-    });
-    match problem {
-        None => Ok(()),
-        Some(problem) => {
-            Err(Error::config(format!("the storage key `{}` {problem}", key.escape_debug()))
-                .with_hint("keys are relative names such as `checkpoints/000020/manifest.json`"))
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Listing keys in ascending order.
 
 use crate::{
-    keys::{TEMPORARY, split_prefix},
+    keys::{is_part, split_prefix},
     place::{Root, is_absent},
 };
 use std::{fs, io, path::Path};
@@ -41,9 +41,9 @@ fn walk(
     for entry in entries {
         let entry = entry?;
         let kind = entry.file_type()?;
-        // Not keys: unfinished writes, links, sockets, names that are no text.
+        // Not keys: unfinished writes, links, sockets, names that no key may have.
         let Ok(mut name) = entry.file_name().into_string() else { continue };
-        if name.starts_with(TEMPORARY) || !(kind.is_dir() || kind.is_file()) {
+        if !is_part(&name) || !(kind.is_dir() || kind.is_file()) {
             continue;
         }
         // With the slash that its keys have behind the name, a folder sorts where they do: `a-b`

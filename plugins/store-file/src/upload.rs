@@ -67,6 +67,8 @@ impl FileUpload {
         let temporary = self.finish().map_err(|e| self.explain(&e))?;
         match temporary.persist_noclobber(&self.path) {
             Ok(()) => self.settle().map(|_| true).map_err(|e| self.explain(&e)),
+            // The name is taken, but a folder is no blob of this key.
+            Err(_) if self.path.is_dir() => Err(self.explain(&io::ErrorKind::IsADirectory.into())),
             Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(e) => Err(self.explain(&e.error)),
         }

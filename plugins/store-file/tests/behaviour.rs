@@ -113,6 +113,51 @@ fn a_file_in_the_way_is_one_clear_line() {
     assert_eq!(store.open("folder", 0).map(drop).unwrap_err().kind(), ErrorKind::NOT_FOUND);
 }
 
+/// A folder is not the blob that `create_if_absent` asks for: to answer that it is there would make
+/// the caller read it.
+#[test]
+fn a_folder_in_the_place_of_a_blob_is_no_blob() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    store.put("folder/x", b"y").unwrap();
+    let e = store.create_if_absent("folder", b"x").unwrap_err();
+    let root = dir.path().display();
+    assert_eq!(e.to_string(), format!("cannot write `folder`: it is a folder in `{root}`"));
+    assert_eq!(keys(&store, ""), ["folder/x"]);
+    assert_eq!(names(dir.path()), ["folder"]);
+}
+
+/// What others put into the folder under names that no key may have: listed, it could not be read.
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_keys_are_not_listed() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    store.put("a", b"x").unwrap();
+    for name in ["a:b", "a\\b", "a\nb"] {
+        fs::write(dir.path().join(name), b"y").unwrap();
+    }
+    fs::create_dir(dir.path().join("c:d")).unwrap();
+    fs::write(dir.path().join("c:d/e"), b"y").unwrap();
+    assert_eq!(keys(&store, ""), ["a"]);
+}
+
+/// To open a named pipe is to wait for its writer, who may never come.
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_is_no_blob() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    let made = std::process::Command::new("mkfifo").arg(dir.path().join("pipe")).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(store.open("pipe", 0).map(drop)));
+    let answer = told.recv_timeout(std::time::Duration::from_secs(20)).expect("open waits");
+    assert_eq!(answer.unwrap_err().kind(), ErrorKind::NOT_FOUND);
+}
+
 /// `/sys` refuses new files to everybody, also to root, who may write to any ordinary folder.
 #[cfg(target_os = "linux")]
 #[test]

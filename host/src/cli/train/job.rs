@@ -63,7 +63,7 @@ impl Job {
             },
         )?;
         plan.notes.append(&mut notes);
-        plan.notes.extend(unusual(config, plan.steps(), plan.learning_rate.warmup()));
+        plan.notes.extend(unusual(config));
         let known = can.models.iter().find(|m| m.name == config.model.base_model);
         let context = known.and_then(|m| m.max_context_length);
         let folder = tools.loaded.resolve(&config.model.base_model);

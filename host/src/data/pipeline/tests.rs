@@ -1,52 +1,21 @@
 use super::*;
 use crate::{
     config::Overlong,
-    data::{DataReport, Limits, judge},
+    data::{
+        DataReport, Limits,
+        fake::{Fake, Span},
+        judge,
+    },
 };
 use proptest::prelude::*;
 use serde_json::Value;
-use tinsmith_plugin_api::{
-    Error as PluginError, Parsed, RecordError, Result as PluginResult, Stop,
-};
+use tinsmith_plugin_api::{Error as PluginError, Result as PluginResult};
 
 /// One token a byte of each message's content; the assistant's are trained. Content `skip` gives no
-/// example.
-struct Bytes;
+/// token.
+const BYTES: Fake = Fake(bytes);
 
-impl RendererHandle for Bytes {
-    fn render_batch(&self, records: &[&str]) -> PluginResult<Examples> {
-        let mut out = Examples::default();
-        for (i, record) in records.iter().enumerate() {
-            match one(record) {
-                Ok(spans) => {
-                    for (tokens, weight) in spans {
-                        out.span(&tokens, weight);
-                    }
-                    out.finish();
-                    if let Some(last) = out.record.last_mut().filter(|r| **r == 0) {
-                        *last = i as u32;
-                    }
-                }
-                Err(error) => out.errors.push(RecordError { record: i as u32, error }),
-            }
-        }
-        Ok(out)
-    }
-
-    fn generation_prompt(&self, _: &Value) -> PluginResult<Vec<i32>> {
-        Err(PluginError::unsupported("none"))
-    }
-
-    fn stop(&self) -> PluginResult<Stop> {
-        Ok(Stop::default())
-    }
-
-    fn parse_response(&self, _: &[i32]) -> PluginResult<Parsed> {
-        Err(PluginError::unsupported("none"))
-    }
-}
-
-fn one(record: &str) -> PluginResult<Vec<(Vec<i32>, f32)>> {
+fn bytes(record: &str) -> PluginResult<Vec<Span>> {
     let record: Value = serde_json::from_str(record)?;
     let messages = record["messages"].as_array();
     let messages = messages.ok_or_else(|| PluginError::data("must be a list").at("messages"))?;
@@ -76,7 +45,7 @@ fn run(bytes: &[u8], threads: usize, limits: Limits) -> Outcome {
     std::fs::write(&path, bytes).unwrap();
     let source = DataSource { path, format: Format::Auto, limit: None };
     let mut out = Outcome { report: DataReport::default(), refused: Vec::new(), used: Vec::new() };
-    stream(&[source], &Bytes, threads, &mut |step| {
+    stream(&[source], &BYTES, threads, &mut |step| {
         match step {
             Step::Batch(mut batch) => {
                 let fates = judge(&mut batch, limits);
@@ -117,6 +86,17 @@ fn rows_come_in_the_order_of_the_file_at_any_thread_count() {
             (0..3000).map(|i| (i + 1, format!("qanswer {i}"))).collect();
         assert_eq!(out.used, expected);
     }
+}
+
+#[test]
+fn long_rows_keep_their_place_among_short_ones() {
+    let long = "x".repeat(LONG);
+    let rows: Vec<String> = (0..600)
+        .map(|i| message(&if i % 200 == 7 { format!("{i}{long}") } else { i.to_string() }))
+        .collect();
+    let out = run(rows.join("\n").as_bytes(), 3, Limits::none());
+    assert_eq!(out.used.iter().map(|u| u.0).collect::<Vec<_>>(), (1..=600).collect::<Vec<_>>());
+    assert!(out.used[7].1.starts_with("q7x") && out.used[8].1 == "q8");
 }
 
 #[test]
@@ -178,13 +158,13 @@ fn breaking_off_ends_all_threads() {
     std::fs::write(&path, rows.join("\n")).unwrap();
     let source = DataSource { path, format: Format::Auto, limit: None };
     let mut seen = 0;
-    stream(std::slice::from_ref(&source), &Bytes, 3, &mut |_| {
+    stream(std::slice::from_ref(&source), &BYTES, 3, &mut |_| {
         seen += 1;
         Ok(ControlFlow::Break(()))
     })
     .unwrap();
     assert_eq!(seen, 1);
-    let e = stream(&[source], &Bytes, 3, &mut |_| Err(Error::failed("enough"))).unwrap_err();
+    let e = stream(&[source], &BYTES, 3, &mut |_| Err(Error::failed("enough"))).unwrap_err();
     assert_eq!(e.message, "enough");
 }
 

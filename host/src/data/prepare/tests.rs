@@ -1,49 +1,26 @@
 use super::*;
-use crate::config::load_recorded;
+use crate::{
+    config::load_recorded,
+    data::fake::{Fake, Span},
+};
 use serde_json::{Value, json};
 use std::path::Path;
-use tinsmith_plugin_api::{
-    Error as PluginError, Examples, Parsed, Record, RecordError, Result as PluginResult, Stop,
-};
+use tinsmith_plugin_api::{Error as PluginError, Result as PluginResult};
 use tinsmith_test_support::tiny_tokenizer;
 
 /// A token for each message, that of an assistant trained.
-struct OneToken;
+const ONE_TOKEN: Fake = Fake(one_token);
 
-impl RendererHandle for OneToken {
-    fn render_batch(&self, records: &[&str]) -> PluginResult<Examples> {
-        let mut out = Examples::default();
-        for (i, json) in records.iter().enumerate() {
-            let record = Record::new(json);
-            let Some(Value::Array(messages)) = record.get("messages")? else {
-                let error = PluginError::data("must be a list").at("messages");
-                out.errors.push(RecordError { record: i as u32, error });
-                continue;
-            };
-            for message in messages {
-                let text = message["content"].as_str().unwrap_or_default();
-                let weight = f32::from(u8::from(message["role"] == "assistant"));
-                out.token(text.parse().unwrap_or(0), weight);
-            }
-            out.finish();
-            if let Some(last) = out.record.last_mut() {
-                *last = i as u32;
-            }
-        }
-        Ok(out)
-    }
-
-    fn generation_prompt(&self, _: &Value) -> PluginResult<Vec<i32>> {
-        Err(PluginError::unsupported("none"))
-    }
-
-    fn stop(&self) -> PluginResult<Stop> {
-        Ok(Stop::default())
-    }
-
-    fn parse_response(&self, _: &[i32]) -> PluginResult<Parsed> {
-        Err(PluginError::unsupported("none"))
-    }
+fn one_token(record: &str) -> PluginResult<Vec<Span>> {
+    let record: Value = serde_json::from_str(record)?;
+    let messages = record["messages"].as_array();
+    let messages = messages.ok_or_else(|| PluginError::data("must be a list").at("messages"))?;
+    let span = |message: &Value| {
+        let text = message["content"].as_str().unwrap_or_default();
+        let weight = f32::from(u8::from(message["role"] == "assistant"));
+        (vec![text.parse().unwrap_or(0)], weight)
+    };
+    Ok(messages.iter().map(span).collect())
 }
 
 fn row(i: usize) -> String {
@@ -67,7 +44,7 @@ fn prepare_in(dir: &Path, config: &Value) -> Result<Prepared> {
     let loaded = load_recorded(&whole, Path::new("run.yaml"), dir, &[])?;
     prepare(&DataJob {
         loaded: &loaded,
-        renderer: Arc::new(OneToken),
+        renderer: Arc::new(ONE_TOKEN),
         tokenizer: Tokenizer::load(dir)?,
         threads: 2,
         progress: None,
@@ -170,4 +147,33 @@ fn a_draw_that_leaves_nothing_is_told_by_its_key() {
     let e = with(&rows(0..3), &json!({"data": {"eval": {"count": 3}}})).unwrap_err();
     assert_eq!(e.kind, crate::Kind::Usage);
     assert_eq!(e.field.as_deref(), Some("data.eval"));
+}
+
+#[test]
+fn an_evaluation_file_of_which_nothing_is_left_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.jsonl"), rows(0..3)).unwrap();
+    let untrained =
+        json!({"messages": [{"role": "user", "content": "1"}, {"role": "user", "content": "2"}]});
+    std::fs::write(dir.path().join("e.jsonl"), format!("{untrained}\n")).unwrap();
+    let config = json!({"data": {"eval": {"path": "e.jsonl"}}});
+    let e = prepare_in(dir.path(), &config).unwrap_err();
+    assert_eq!(e.kind, crate::Kind::Data);
+    assert_eq!(e.field.as_deref(), Some("data.eval.path"));
+    assert!(e.to_string().contains("no row of `e.jsonl` can be evaluated on"), "{e}");
+}
+
+#[test]
+fn what_is_left_of_nothing_counts_every_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let untrained =
+        json!({"messages": [{"role": "user", "content": "1"}, {"role": "user", "content": "2"}]});
+    std::fs::write(dir.path().join("a.jsonl"), format!("{untrained}\n")).unwrap();
+    std::fs::write(dir.path().join("e.jsonl"), rows(0..3)).unwrap();
+    let config = json!({"data": {"eval": {"path": "e.jsonl"}}});
+    let e = prepare_in(dir.path(), &config).unwrap_err();
+    assert_eq!(
+        e.message,
+        "nothing to train on: of 4 rows, 1 without a trained token, 3 held out for evaluation"
+    );
 }

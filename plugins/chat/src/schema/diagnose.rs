@@ -5,12 +5,13 @@ use tinsmith_plugin_api::{Error, Result};
 
 /// The error behind `e`, with the path of the field where one is to blame.
 pub(super) fn diagnose(json: &str, e: &serde_json::Error) -> Error {
-    match serde_json::from_str::<Value>(json) {
-        Ok(value) => match record(&value) {
-            Err(named) => named,
-            Ok(()) => Error::data(e.to_string()),
-        },
-        Err(syntax) => Error::data(syntax.to_string()),
+    match serde_json::from_str::<Value>(json).map(|value| record(&value)) {
+        Ok(Err(named)) => named,
+        // A tree keeps one of two equal keys: what is left to be wrong is a key that stands twice.
+        Ok(Ok(())) => Error::data(e.to_string()).with_hint("write every key once"),
+        Err(syntax) => {
+            Error::data(syntax.to_string()).with_hint("write the record with a JSON library")
+        }
     }
 }
 
@@ -84,7 +85,7 @@ fn part(value: &Value) -> Result<()> {
     match fields.get("type") {
         Some(Value::String(kind)) if kind == "text" => {}
         Some(Value::String(kind)) => {
-            let what = format!("`{}` parts cannot be rendered", kind.escape_debug());
+            let what = format!("`{}` parts cannot be rendered", super::quoted(kind));
             return Err(Error::data(what).at("type").with_hint("only text parts are supported"));
         }
         other => return Err(wrong("a string", other).at("type").with_hint(hint)),
