@@ -248,3 +248,49 @@ fn a_run_stops_when_its_hours_are_over_and_counts_them_across_attempts() {
     assert!(shown.starts_with("exit 130\n"), "{shown}");
     assert!(record(&sandbox)["progress"]["step"].as_u64().unwrap() > step);
 }
+
+#[test]
+fn a_template_that_writes_the_time_renders_the_same_after_a_resume() {
+    let more = "training: {batch_size: 1}\ndata: {max_length: 200}\n";
+    let sandbox = sandbox(10, more);
+    let path = "base/tokenizer_config.json";
+    let config = sandbox.read(path);
+    let clock = "{{ strftime_now('%d %b %Y %H:%M:%S') }}";
+    let with_clock = config.replacen("{% for message", &format!("{clock}{{% for message"), 1);
+    assert_ne!(config, with_clock);
+    sandbox.write(path, with_clock);
+    stopped(&sandbox);
+    let began = record(&sandbox);
+    let date = began["config"]["renderer"]["current_date"].as_str().unwrap().to_owned();
+    assert_eq!(began["created"].as_str().unwrap()[..10], date);
+    // Another day changes what is trained on, and is refused, also where the config is named again.
+    let other = ["--set".to_owned(), "renderer.current_date=2020-02-29".to_owned()];
+    for args in [
+        &["train", "--resume", "latest", "--output", "out"][..],
+        &["train", "run.yaml", "--resume", "latest"],
+    ] {
+        let shown = show(&sandbox, &[lift_limit(args), other.to_vec()].concat());
+        assert!(shown.starts_with("exit 2\n"), "{shown}");
+        assert!(shown.contains("`renderer.current_date`"), "{shown}");
+    }
+    // A second later, and with the config named again, the run goes on.
+    std::thread::sleep(Duration::from_secs(1));
+    let shown = show(&sandbox, &lift_limit(&["train", "run.yaml", "--resume", "latest"]));
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_eq!(record(&sandbox)["fingerprints"], began["fingerprints"]);
+}
+
+#[test]
+fn examples_that_are_rendered_otherwise_are_refused() {
+    let sandbox = sandbox(10, "training: {batch_size: 1}\n");
+    stopped(&sandbox);
+    // As if a renderer had made something else of the same data.
+    let (path, mut changed) = (record_path(&sandbox), record(&sandbox));
+    let was = changed["fingerprints"]["examples"].as_str().unwrap().to_owned();
+    assert_eq!(was.len(), 64);
+    changed["fingerprints"]["examples"] = "0".repeat(64).into();
+    sandbox.write(&path, changed.to_string());
+    let shown = show(&sandbox, &lift_limit(&RESUME));
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(shown.contains("changed since the run began: `rendered examples`"), "{shown}");
+}

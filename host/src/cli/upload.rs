@@ -15,6 +15,7 @@ use crate::{
         stream,
     },
     services::ServicesBuilder,
+    text::{grouped, plural},
     training::Stop,
 };
 use serde_json::{Map, json};
@@ -47,15 +48,22 @@ pub fn run(args: &UploadArgs, ui: &Ui) -> Result<()> {
         }));
     }
     ui.info(format_args!(
-        "{} rows, {} bytes, {} in `{uri}`",
-        manifest.rows,
-        manifest.bytes,
+        "{}, {} bytes, {} in `{uri}`",
+        plural(manifest.rows, "row"),
+        grouped(manifest.bytes),
         if new { "staged" } else { "staged already" }
     ));
     for note in manifest.report.notes() {
         ui.warn(note);
     }
-    ui.info(format_args!("next: `datasets: [{{path: {}}}]` in a config", manifest.id));
+    // Only the folder of runs is looked in for an id.
+    match &args.storage {
+        None => ui.info(format_args!("next: `datasets: [{{path: {}}}]` in a config", manifest.id)),
+        Some(_) => ui.info(format_args!(
+            "its rows are `{}` there; a config finds ids in its own `output` folder only",
+            manifest.data
+        )),
+    }
     ui.data(&manifest.id)
 }
 

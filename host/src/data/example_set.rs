@@ -57,6 +57,32 @@ impl ExampleSet {
         self.len() == 0
     }
 
+    /// Feeds everything that is trained on to a hash.
+    pub fn feed(&self, hash: &mut impl sha2::Digest) {
+        // In blocks: a call a number would take longer than rendering.
+        let mut block = Vec::with_capacity(1 << 16);
+        let mut feed = |bytes: &[u8]| {
+            block.extend_from_slice(bytes);
+            if block.len() >= (1 << 16) - 8 {
+                hash.update(&block);
+                block.clear();
+            }
+        };
+        self.tokens.iter().for_each(|token| feed(&token.to_le_bytes()));
+        self.weights.iter().for_each(|weight| feed(&weight.to_bits().to_le_bytes()));
+        self.offsets.iter().chain(&self.groups).for_each(|n| feed(&n.to_le_bytes()));
+        for column in &self.columns {
+            feed(column.name.as_bytes());
+            match &column.data {
+                ColumnData::F32(values) => {
+                    values.iter().for_each(|v| feed(&v.to_bits().to_le_bytes()));
+                }
+                ColumnData::I64(values) => values.iter().for_each(|v| feed(&v.to_le_bytes())),
+            }
+        }
+        hash.update(&block);
+    }
+
     /// Where example `i` lies in `tokens`, `weights` and columns.
     #[must_use]
     pub fn range(&self, i: usize) -> std::ops::Range<usize> {

@@ -62,6 +62,8 @@ pub struct Prepared {
     pub report: DataReport,
     /// sha256 (hex) of all that was read.
     pub fingerprint: String,
+    /// Fingerprint of the examples that the datasets were rendered to.
+    pub rendered: String,
 }
 
 /// Where a record in use begins, and what its text hashes to.
@@ -144,7 +146,8 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     };
     let held_used = used.iter().filter(|u| is_held(&u.source)).take(wanted);
     let prompts = held_out::prompts(&sources, held_used)?;
-    Ok(Prepared { train, eval, prompts, fingerprint: fingerprint(&sources, &report), report })
+    let (fingerprint, rendered) = (fingerprint(&sources, &report), rendered(&[&train, &eval]));
+    Ok(Prepared { train, eval, prompts, fingerprint, rendered, report })
 }
 
 /// The datasets of a config, and that of its evaluation as the last.
@@ -237,6 +240,13 @@ fn leaked(used: &[Used], is_held: impl Fn(&Source) -> bool) -> u64 {
         .map(|u| u.text)
         .collect();
     used.iter().filter(|u| is_held(&u.source) && trained.contains(&u.text)).count() as u64
+}
+
+/// Of the examples as they are trained on and evaluated.
+fn rendered(sets: &[&ExampleSet]) -> String {
+    let mut hash = Sha256::new();
+    sets.iter().for_each(|set| set.feed(&mut hash));
+    super::hex(&hash.finalize())
 }
 
 /// Of the bytes that were read and what they were read as, not of their names.

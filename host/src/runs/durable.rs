@@ -21,7 +21,11 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         failpoint!("replace:begin");
         let prefix = temporary_for(path);
-        let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix);
+        #[cfg(unix)]
+        builder.permissions(open_to(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         failpoint!("replace:written");
         file.as_file().sync_all()?;
@@ -33,6 +37,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|e| Error::io("write", path, &e))?;
     failpoint!("replace:done");
     Ok(())
+}
+
+/// What a new file or folder allows before the user's umask: temporary ones are private otherwise, and
+/// what they become would be too.
+#[cfg(unix)]
+pub fn open_to(mode: u32) -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
 }
 
 /// How the names of temporary files for `path` begin: a later process tells by it whose they were.
@@ -209,6 +220,18 @@ mod tests {
         fs::write(&path, vec![b'x'; 10_000]).unwrap();
         append_line(&path, "{}", false).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_what_the_umask_lets_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (plain, ours) = (dir.path().join("plain"), dir.path().join("ours"));
+        fs::write(&plain, "").unwrap();
+        replace(&ours, b"").unwrap();
+        assert_eq!(mode(&ours), mode(&plain));
     }
 
     #[test]

@@ -39,10 +39,12 @@ impl Staging {
             _ => Path::new("."),
         };
         durable::create_folder(beside)?;
-        let folder = tempfile::Builder::new()
-            .prefix(&durable::temporary_for(dest))
-            .tempdir_in(beside)
-            .map_err(|e| Error::io("write in", beside, &e))?;
+        let mut builder = tempfile::Builder::new();
+        let prefix = durable::temporary_for(dest);
+        builder.prefix(&prefix);
+        #[cfg(unix)]
+        builder.permissions(durable::open_to(0o777));
+        let folder = builder.tempdir_in(beside).map_err(|e| Error::io("write in", beside, &e))?;
         Ok(Self { folder, dest: dest.to_owned(), open: None, files: BTreeMap::new() })
     }
 

@@ -24,7 +24,7 @@ pub use resume::{changes, check_config, check_unchanged, count_computed, rewind}
 pub use session::{Session, adapter_spec};
 pub use steps::{Ended, Start, train};
 pub use stop::Stop;
-pub use tools::{Log, ToolOptions, Tools};
+pub use tools::{Log, ToolOptions, Tools, keep_date};
 pub use wait::wait;
 pub use watch::{Silent, Watch};
 

@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     config::{DEFAULT_RENDERER, Loaded, PluginRef},
     plugins::{Kind, PluginOptions, Registry},
-    runs::{Fingerprints, RunFolder},
+    runs::{self, Fingerprints, RunFolder},
     services::ServicesBuilder,
     tokenizer::Tokenizer,
 };
@@ -17,6 +17,9 @@ use std::{
 use tinsmith_plugin_api::{
     Level, LossHandle, RendererHandle, Secret, Services, StorageHandle, TrainerHandle,
 };
+
+/// The key of renderers that write a date (`YYYY-MM-DD`).
+const CURRENT_DATE: &str = "current_date";
 
 /// Where plugins' log lines go.
 pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;
@@ -67,7 +70,7 @@ impl Tools {
     ///
     /// # Errors
     /// `usage` with the place of the key that is wrong.
-    pub fn new(loaded: Loaded, options: ToolOptions) -> Result<Self> {
+    pub fn new(mut loaded: Loaded, options: ToolOptions) -> Result<Self> {
         let configured = loaded.config.plugins.iter().map(|path| loaded.resolve(path)).collect();
         let wanted = PluginOptions { paths: options.plugins.clone(), configured };
         let registry = Registry::load(&wanted).map_err(|e| match e.field.clone() {
@@ -87,7 +90,7 @@ impl Tools {
         let builder = |plugin: &PluginRef| {
             builder(&options, plugin).tokenizer(Arc::clone(&tokenizer)).build()
         };
-        let renderer_ref = resolve_renderer(&registry, &loaded, &tokenizer)?;
+        let renderer_ref = resolve_renderer(&registry, &mut loaded, &tokenizer)?;
         let services = builder(&renderer_ref);
         let renderer = registry
             .renderer(&renderer_ref.name, &renderer_ref.config, services.clone())
@@ -175,11 +178,12 @@ impl Tools {
     }
 
     /// What must not change between the parts of a run. `data` is the fingerprint of the datasets,
+    /// `examples` that of what they were rendered to,
     /// `order` that of the batches.
     ///
     /// # Errors
     /// `failed` if a plugin does not describe itself.
-    pub fn fingerprints(&self, data: &str, order: &str) -> Result<Fingerprints> {
+    pub fn fingerprints(&self, data: &str, examples: &str, order: &str) -> Result<Fingerprints> {
         let config = &self.loaded.config;
         let trainer = self.registry.describe(Kind::Trainer, &config.trainer.name)?;
         let loss = self.registry.describe(Kind::Loss, &config.training.loss.name)?;
@@ -191,6 +195,7 @@ impl Tools {
         let settings = Value::Object(self.renderer_ref.config.clone()).to_string();
         Ok(Fingerprints {
             data: data.into(),
+            examples: examples.into(),
             tokenizer: self.tokenizer.info().fingerprint.clone(),
             renderer: format!(
                 "{}/{} {:x}",
@@ -232,11 +237,19 @@ fn within_run(loaded: &Loaded, named: &PluginRef, id: &str) -> PluginRef {
     storage
 }
 
+/// Lays the date of a recorded run over a config that names none.
+pub fn keep_date(loaded: &mut Loaded, recorded: &Value) {
+    if let Some(date) = recorded["renderer"].get(CURRENT_DATE) {
+        let config = &mut loaded.config.renderer.config;
+        config.entry(CURRENT_DATE).or_insert_with(|| date.clone());
+    }
+}
+
 /// The renderer that `auto` stands for, with `data.train_on` under `train_on` where it has that
 /// setting.
 fn resolve_renderer(
     registry: &Registry,
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     tokenizer: &Tokenizer,
 ) -> Result<PluginRef> {
     let mut renderer = loaded.config.renderer.clone();
@@ -250,6 +263,13 @@ fn resolve_renderer(
     let settings = &described.item.config_schema["properties"];
     if settings.get("train_on").is_some() && !renderer.config.contains_key("train_on") {
         renderer.config.insert("train_on".into(), json!(loaded.config.data.train_on));
+    }
+    // A run that goes on tomorrow renders what it rendered today: the date is of the run, and its
+    // record keeps it.
+    if settings.get(CURRENT_DATE).is_some() && !renderer.config.contains_key(CURRENT_DATE) {
+        let today = json!(runs::now()[..10]);
+        renderer.config.insert(CURRENT_DATE.into(), today.clone());
+        loaded.config.renderer.config.insert(CURRENT_DATE.into(), today);
     }
     Ok(renderer)
 }

@@ -25,5 +25,5 @@ pub struct TemplateConfig {
     pub variables: Map<String, Value>,
     /// The date (`YYYY-MM-DD`) for templates that write today's. Default: the day of the run; give
     /// one to render the same tokens on any day.
-    pub today: Option<String>,
+    pub current_date: Option<String>,
 }

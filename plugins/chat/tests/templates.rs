@@ -234,7 +234,7 @@ fn config_errors_name_their_key() {
     assert!(none.to_string().contains("the tokenizer has no chat template"), "{none}");
     assert_eq!(none.field(), Some("chat_template"));
     assert_eq!(error(json!({"chat_template": "{% for %}"}), None).field(), Some("chat_template"));
-    assert_eq!(error(json!({"today": "soon"}), Some(CHATML)).field(), Some("today"));
+    assert_eq!(error(json!({"current_date": "soon"}), Some(CHATML)).field(), Some("current_date"));
 }
 
 /// Tools, tool calls and template variables reach the template; nulls that stand for absent keys do

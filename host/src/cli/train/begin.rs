@@ -6,7 +6,7 @@ use crate::{
     cli::{Ui, args::TrainArgs, tooling::typed},
     config,
     runs::{self, Lock, Machine, RunFolder, RunRecord, SCHEMA, Status},
-    training::{Stop, changes, check_config, check_unchanged, count_computed},
+    training::{Stop, changes, check_config, check_unchanged, count_computed, keep_date},
 };
 use serde_json::json;
 use std::path::PathBuf;
@@ -68,13 +68,14 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
         ui.info(format_args!("run {} is complete", folder.id()));
         return results::where_it_lies(ui, &folder, &record, args.format.format);
     }
-    let loaded = match &args.config {
+    let mut loaded = match &args.config {
         Some(path) => config::load(path, &args.set.set)?,
         None => {
             let base_dir = PathBuf::from(&record.base_dir);
             config::load_recorded(&record.config, &folder.record(), &base_dir, &args.set.set)?
         }
     };
+    keep_date(&mut loaded, &record.config);
     if !args.accept_changes {
         check_config(&record.config, &loaded.resolved_json())?;
     }

@@ -80,7 +80,8 @@ impl Job {
 
     /// What must not change between the parts of the run.
     pub fn fingerprints(&self) -> Result<runs::Fingerprints> {
-        self.tools.fingerprints(&self.prepared.fingerprint, &self.plan.order.fingerprint())
+        let (data, examples) = (&self.prepared.fingerprint, &self.prepared.rendered);
+        self.tools.fingerprints(data, examples, &self.plan.order.fingerprint())
     }
 }
 

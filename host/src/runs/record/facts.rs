@@ -21,6 +21,8 @@ pub struct Failure {
 pub struct Fingerprints {
     /// sha256 of the datasets.
     pub data: String,
+    /// sha256 of the tokens, weights and columns that they were rendered to.
+    pub examples: String,
     /// sha256 of what decides the encoding.
     pub tokenizer: String,
     /// Renderer with its plugin, version and settings.
@@ -44,6 +46,8 @@ impl Fingerprints {
             }
         };
         compare("data", self.data == now.data);
+        // With the same data: what a renderer makes of it depends on something else.
+        compare("rendered examples", self.data != now.data || self.examples == now.examples);
         compare("tokenizer", self.tokenizer == now.tokenizer);
         compare("renderer", self.renderer == now.renderer);
         compare("order of examples", self.order == now.order && self.order_seed == now.order_seed);

@@ -51,7 +51,7 @@ pub fn chart(title: &str, series: &[Series]) -> String {
     let widen = |(low, high): (f64, f64), v: f64| (low.min(v), high.max(v));
     let x = all().fold((first.0, first.0), |range, p| widen(range, p.0));
     let y = all().fold((first.1, first.1), |range, p| widen(range, p.1));
-    let (x, y) = (spread(x), spread(y));
+    let (x, y) = (spread(x), with_room(spread(y)));
     let (right, floor) = (WIDTH - RIGHT, HEIGHT - BELOW);
     let at = |(px, py): (f64, f64)| {
         let across = (px - x.0) / (x.1 - x.0);
@@ -166,11 +166,17 @@ fn spread((low, high): (f64, f64)) -> (f64, f64) {
     (low - margin, high + margin)
 }
 
-/// Round numbers within a range, about `count` of them: 1, 2 or 5 times a power of ten apart.
+/// A little room above, and zero below where that is near: heights can then be compared.
+fn with_room((low, high): (f64, f64)) -> (f64, f64) {
+    let low = if low >= 0.0 && low < high / 3.0 { 0.0 } else { low };
+    (low, high + (high - low) / 25.0)
+}
+
+/// Round numbers within a range, about `count` of them: 1, 2, 2.5 or 5 times a power of ten apart.
 fn ticks((low, high): (f64, f64), count: u32) -> Vec<f64> {
     let rough = (high - low) / f64::from(count);
     let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough);
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough);
     let step = step.unwrap_or(power);
     let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
     (first..=last).map(|i| i as f64 * step).collect()
@@ -198,7 +204,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_within() {
-        assert_eq!(ticks((0.0, 10.0), 4), [0.0, 5.0, 10.0]);
+        assert_eq!(ticks((0.0, 10.0), 4), [0.0, 2.5, 5.0, 7.5, 10.0]);
         assert_eq!(ticks((0.3, 1.1), 4), [0.4, 0.6000000000000001, 0.8, 1.0]);
         assert_eq!(ticks((-1.0, 1.0), 4), [-1.0, -0.5, 0.0, 0.5, 1.0]);
     }
@@ -222,10 +228,11 @@ mod tests {
 
     #[test]
     fn points_stand_where_their_values_say() {
-        let points = vec![(0.0, 0.0), (5.0, 5.0), (10.0, 10.0)];
+        let points = vec![(0.0, 0.0), (5.0, 13.0), (10.0, 25.0)];
         let drawn = chart("t", &[Series { name: "s", look: Look::Thick, points }]);
-        // The corners of the drawing area, and its middle.
-        assert!(drawn.contains("d=\"M64.0 196.0L388.0 102.0L712.0 8.0\""), "{drawn}");
+        // The drawing area is 64 to 712 across and 196 up to 8, for 0 to 10 steps and values of 0 to
+        // 26: a twenty-fifth of room above the highest.
+        assert!(drawn.contains("d=\"M64.0 196.0L388.0 102.0L712.0 15.2\""), "{drawn}");
         assert_eq!(chart("t", &[]), "");
         let one = Series { name: "s", look: Look::Dots, points: vec![(3.0, 2.0)] };
         let drawn = chart("t", &[one]);

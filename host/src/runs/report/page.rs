@@ -40,7 +40,7 @@ fn head(record: &RunRecord, out: &mut String) {
         "<h1>{}{name}<span class=\"status {status}\">{status}</span></h1>",
         escape(&record.id)
     );
-    let model = record.base_model.rsplit('/').next().unwrap_or_default();
+    let model = record.config["model"]["base_model"].as_str().unwrap_or(&record.base_model);
     let loss = record.config["training"]["loss"]["name"].as_str().unwrap_or("cross_entropy");
     let _ = writeln!(
         out,
@@ -249,6 +249,7 @@ fn details(record: &RunRecord, out: &mut String) {
     let prints = &record.fingerprints;
     let mut known = vec![
         ("data".to_owned(), prints.data.clone()),
+        ("rendered examples".to_owned(), prints.examples.clone()),
         ("tokenizer".to_owned(), prints.tokenizer.clone()),
         ("renderer".to_owned(), prints.renderer.clone()),
         ("order of examples".to_owned(), prints.order.clone()),
@@ -309,9 +310,8 @@ mod tests {
         };
         let page = page(&record, &[], &[sample]);
         assert!(!page.contains("<script"), "{page}");
-        // Name, error, three texts of the sample, key and value of the config; of the model only what
-        // stands behind its last `/`.
-        assert_eq!(page.matches("&lt;script&gt;").count(), 7, "{page}");
+        // Name, model, error, three texts of the sample, key and value of the config.
+        assert_eq!(page.matches("&lt;script&gt;").count(), 8, "{page}");
         assert!(page.contains("(nothing)"));
     }
 

@@ -38,7 +38,7 @@ impl Jinja {
         environment.add_function("raise_exception", |text: String| -> Result<(), _> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, text))
         });
-        let now = now(config.today.as_deref())?;
+        let now = now(config.current_date.as_deref())?;
         environment.add_function("strftime_now", move |format: String| {
             jiff::fmt::strtime::format(&format, now)
                 .map_err(|e| minijinja::Error::new(ErrorKind::InvalidOperation, e.to_string()))
@@ -91,13 +91,13 @@ fn one_line(e: &minijinja::Error) -> String {
 }
 
 /// The instant that `strftime_now` tells, fixed when the run begins.
-fn now(today: Option<&str>) -> Result<jiff::civil::DateTime> {
-    match today {
+fn now(current_date: Option<&str>) -> Result<jiff::civil::DateTime> {
+    match current_date {
         None => Ok(jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now())),
         Some(text) => match text.parse::<jiff::civil::Date>() {
             Ok(date) => Ok(date.to_datetime(jiff::civil::Time::midnight())),
             Err(_) => Err(Error::config(format!("`{text}` is not a date"))
-                .at("today")
+                .at("current_date")
                 .with_hint("write it as `2026-01-31`")),
         },
     }
@@ -166,8 +166,8 @@ mod tests {
 
     fn render(source: &str, variables: serde_json::Value) -> Result<String> {
         let serde_json::Value::Object(variables) = variables else { panic!("an object") };
-        let today = Some("2026-02-03".to_owned());
-        let config = TemplateConfig { variables, today, ..TemplateConfig::default() };
+        let current_date = Some("2026-02-03".to_owned());
+        let config = TemplateConfig { variables, current_date, ..TemplateConfig::default() };
         let info = TokenizerInfo { bos_token: Some("<s>".into()), ..TokenizerInfo::default() };
         let jinja = Jinja::new(source, &info, &config)?;
         jinja.render(&Conversation::default(), 0, true)
