@@ -40,6 +40,24 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// The known name that a typing error may have meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |s: &str| s.to_ascii_lowercase().replace(['-', ' '], "_");
+    let word = plain(word);
+    let allowed = match word.chars().count() {
+        0..=3 => 1,
+        4..=7 => 2,
+        _ => 3,
+    };
+    known
+        .into_iter()
+        .map(|k| (strsim::damerau_levenshtein(&word, &plain(k)), k))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +75,22 @@ mod tests {
         assert_eq!(grouped(7), "7");
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(plural(1, "step"), "1 step");
+    }
+
+    #[test]
+    fn a_typing_error_finds_its_word() {
+        let known = ["learning_rate", "beta1", "beta2", "eps"];
+        assert_eq!(nearest("learnign_rate", known), Some("learning_rate"));
+        assert_eq!(nearest("learning-rate", known), Some("learning_rate"));
+        assert_eq!(nearest("Beta1", known), Some("beta1"));
+        assert_eq!(nearest("momentum", known), None);
+    }
+
+    #[test]
+    fn other_words_are_not_meant() {
+        let names = ["chatml", "llama3", "role_colon"];
+        assert_eq!(nearest("chatlm", names), Some("chatml"));
+        assert_eq!(nearest("lama3", names), Some("llama3"));
+        assert_eq!(nearest("template", names), None);
     }
 }

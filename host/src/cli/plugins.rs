@@ -1,21 +1,18 @@
 //! `tinsmith plugins`: list, show, check, add and trust.
 
+mod check;
+
 use super::{
     Style, Ui,
     args::{
-        Format, PluginsAddArgs, PluginsCheckArgs, PluginsCommand, PluginsListArgs, PluginsShowArgs,
-        PluginsTrustArgs,
+        Format, PluginsAddArgs, PluginsCommand, PluginsListArgs, PluginsShowArgs, PluginsTrustArgs,
     },
 };
 use crate::{
-    Error, Kind as ErrorKind, Result,
-    plugins::{self, Entry, Inspection, Kind, Places, PluginOptions, Provides, Registry},
+    Result,
+    plugins::{self, Entry, Kind, Places, PluginOptions, Provides, Registry},
 };
 use serde_json::{Value, json};
-use std::{
-    path::Path,
-    process::{Command, ExitStatus, Output},
-};
 use tinsmith_plugin_api::abi::Description;
 
 /// Runs the command.
@@ -23,8 +20,8 @@ pub fn run(command: &PluginsCommand, ui: &Ui) -> Result<()> {
     match command {
         PluginsCommand::List(args) => list(args, ui),
         PluginsCommand::Show(args) => show(args, ui),
-        PluginsCommand::Check(args) if args.in_process => check_here(args, ui),
-        PluginsCommand::Check(args) => check(args, ui),
+        PluginsCommand::Check(args) if args.in_process => check::check_here(args, ui),
+        PluginsCommand::Check(args) => check::check(args, ui),
         PluginsCommand::Add(args) => add(args, ui),
         PluginsCommand::Trust(args) => trust(args, ui),
     }
@@ -156,94 +153,8 @@ fn table<const N: usize>(rows: &[[String; N]], head: impl Fn(&str) -> String) ->
     text
 }
 
-fn check(args: &PluginsCheckArgs, ui: &Ui) -> Result<()> {
-    let facts = inspect_in_child(&args.path)?;
-    if args.format.format == Format::Json {
-        return ui.json(&facts);
-    }
-    let mut text = format!(
-        "{} {}  ABI {}, plugin-api {}, {}\nsha256 {}\n",
-        ui.paint(Style::Bold, &facts.id),
-        facts.version,
-        facts.abi,
-        facts.api,
-        facts.rustc,
-        facts.sha256
-    );
-    for item in &facts.provides {
-        text += &format!("{} `{}`\n", item.kind, item.name);
-    }
-    ui.data(text)?;
-    ui.info(ui.paint_err(Style::Good, "the plugin loads and answers"));
-    Ok(())
-}
-
-/// What the child does: loads the plugin and prints what it says, or why not, as JSON.
-fn check_here(args: &PluginsCheckArgs, ui: &Ui) -> Result<()> {
-    match plugins::inspect(&Places::from_env(), &args.path) {
-        Ok(facts) => ui.json_line(&json!({ "ok": facts })),
-        Err(e) => ui.json_line(&json!({
-            "error": { "message": e.to_string(), "hint": e.hint },
-        })),
-    }
-}
-
-/// Loads the plugin in a process of its own, so that its crash is an error and not ours.
-fn inspect_in_child(path: &Path) -> Result<Inspection> {
-    let program = std::env::current_exe()
-        .map_err(|e| Error::failed(format!("find the program's own file: {e}")))?;
-    let mut child = Command::new(program);
-    child.args(["plugins", "check", "--in-process", "--format", "json"]).arg(path);
-    let output =
-        child.output().map_err(|e| Error::failed(format!("start a child process: {e}")))?;
-    answer(&output).map_err(|e| match e.context.is_empty() {
-        true => e,
-        false => e.context(format!("check `{}`", path.display())),
-    })
-}
-
-fn answer(output: &Output) -> Result<Inspection> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let last = text.lines().last().unwrap_or_default();
-    let answer: Option<Value> = serde_json::from_str(last).ok().filter(|_| output.status.success());
-    let Some(mut answer) = answer else {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().last().map_or_else(String::new, |line| format!(" after `{line}`"));
-        let message = format!("the plugin ended the process {}{said}", ending(output.status));
-        return Err(Error::failed(message)
-            .hint("do not load it: this cannot be contained inside of a training")
-            .context("load in a process of its own"));
-    };
-    if let Some(error) = answer.get("error") {
-        let message = error["message"].as_str().unwrap_or_default();
-        let mut e = Error::new(ErrorKind::Failed, message);
-        e.hint = error["hint"].as_str().map(str::to_owned);
-        return Err(e);
-    }
-    serde_json::from_value(answer["ok"].take())
-        .map_err(|e| Error::failed(format!("read the answer of the child process: {e}")))
-}
-
-#[cfg(unix)]
-fn ending(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match status.signal() {
-        Some(6) => "with SIGABRT (built with `panic = \"abort\"`, or it called `abort`)".to_owned(),
-        Some(7) => "with SIGBUS".to_owned(),
-        Some(9) => "with SIGKILL (perhaps out of memory)".to_owned(),
-        Some(11) => "with SIGSEGV (a fault in unsafe code, or a stack overflow)".to_owned(),
-        Some(signal) => format!("with signal {signal}"),
-        None => format!("with {status}"),
-    }
-}
-
-#[cfg(not(unix))]
-fn ending(status: ExitStatus) -> String {
-    format!("with {status}")
-}
-
 fn add(args: &PluginsAddArgs, ui: &Ui) -> Result<()> {
-    let facts = inspect_in_child(&args.path)?;
+    let facts = check::inspect_in_child(&args.path)?;
     let added = plugins::add(&Places::from_env(), &args.path, &facts, args.replace)?;
     if args.format.format == Format::Json {
         return ui.json(&added);

@@ -5,7 +5,7 @@ use super::{
     names, schema,
     tree::Origin,
 };
-use crate::{Error, error::Place};
+use crate::{Error, error::Place, text::nearest};
 use std::path::Path;
 
 /// The error of a fault in the config at `path`.
@@ -157,37 +157,5 @@ fn wrong(key: &str, expected: &str, found: &str) -> Error {
             error.hint("write the number without quotes, `_` or units")
         }
         _ => error,
-    }
-}
-
-/// The known name that a typing error may have meant.
-#[must_use]
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |s: &str| s.to_ascii_lowercase().replace(['-', ' '], "_");
-    let word = plain(word);
-    let allowed = match word.chars().count() {
-        0..=3 => 1,
-        4..=7 => 2,
-        _ => 3,
-    };
-    known
-        .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(&word, &plain(k)), k))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, k)| k)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_typing_error_finds_its_word() {
-        let known = ["learning_rate", "beta1", "beta2", "eps"];
-        assert_eq!(nearest("learnign_rate", known), Some("learning_rate"));
-        assert_eq!(nearest("learning-rate", known), Some("learning_rate"));
-        assert_eq!(nearest("Beta1", known), Some("beta1"));
-        assert_eq!(nearest("momentum", known), None);
     }
 }

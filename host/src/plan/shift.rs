@@ -25,14 +25,24 @@ impl StepBatch {
 
     /// Σ w · −logprob and Σ w over the targets, with raw weights `w`: their ratio is the mean
     /// negative log-likelihood of a trained token, in nats.
-    #[must_use]
-    pub fn nll(&self, logprobs: &[f32]) -> (f64, f64) {
-        self.weights.iter().zip(logprobs).filter(|(w, _)| **w != 0.0).fold(
+    ///
+    /// # Errors
+    /// `failed` if the trainer did not answer one log-probability a target.
+    pub fn nll(&self, logprobs: &[f32]) -> Result<(f64, f64)> {
+        if logprobs.len() != self.weights.len() {
+            return Err(Error::failed(format!(
+                "the trainer answered {} log-probabilities for {} targets",
+                logprobs.len(),
+                self.weights.len()
+            ))
+            .hint("this is a fault of the trainer's plugin or of its server"));
+        }
+        Ok(self.weights.iter().zip(logprobs).filter(|(w, _)| **w != 0.0).fold(
             (0.0, 0.0),
             |(sum, weight), (w, logprob)| {
                 (sum - f64::from(*w) * f64::from(*logprob), weight + f64::from(*w))
             },
-        )
+        ))
     }
 }
 
@@ -193,7 +203,8 @@ mod tests {
     #[test]
     fn nll_is_over_trained_targets_only() {
         let step = shift(&["weights"], Normalization::Token).batch(&set(), &[1]).unwrap();
-        assert_eq!(step.nll(&[-1.0, -100.0, -3.0]), (4.0, 2.0));
+        assert_eq!(step.nll(&[-1.0, -100.0, -3.0]).unwrap(), (4.0, 2.0));
+        assert!(step.nll(&[-1.0, -100.0]).unwrap_err().message.contains("2 log-prob"));
     }
 
     #[test]

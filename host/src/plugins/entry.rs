@@ -193,11 +193,6 @@ impl Entry {
         (!loaded.sha256.is_empty()).then_some(loaded.sha256.as_str())
     }
 
-    /// Whether it is in use.
-    pub(super) fn is_loaded(&self) -> bool {
-        self.loaded.get().is_some_and(Result::is_ok)
-    }
-
     /// Whether both are the same file or files of the same content, as far as manifests tell.
     pub(super) fn same_as(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {

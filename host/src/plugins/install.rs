@@ -56,7 +56,8 @@ pub fn add(places: &Places, path: &Path, facts: &Inspection, replace: bool) -> R
     }
     let name = format!("lib{}{}", facts.id.replace('-', "_"), std::env::consts::DLL_SUFFIX);
     let staged = stage(plugins, &name, &library.bytes, &manifest_of(facts, &name))?;
-    put_in_place(staged, &folder)
+    // Dropped behind it, the staging folder takes an earlier plugin with it.
+    runs::replace_folder(staged.path(), &folder)
         .and_then(|()| runs::sync_folder(plugins))
         .map_err(|e| Error::io("install into", &folder, &e))?;
     pin(places, &facts.id, &folder.join(name), library.sha256)
@@ -128,26 +129,4 @@ fn stage(
     runs::replace(&staged.path().join(library), bytes)?;
     runs::replace(&staged.path().join(manifest::FILE), manifest.to_toml()?.as_bytes())?;
     Ok(staged)
-}
-
-/// Moves the folder to its name. A folder cannot be replaced in one step: the old one steps aside
-/// first and comes back if the new one cannot take its place.
-fn put_in_place(staged: tempfile::TempDir, folder: &Path) -> std::io::Result<()> {
-    let aside = staged.path().with_extension("old");
-    let replaced = folder.exists();
-    if replaced {
-        std::fs::rename(folder, &aside)?;
-    }
-    if let Err(e) = std::fs::rename(staged.path(), folder) {
-        if replaced {
-            std::fs::rename(&aside, folder)?;
-        }
-        return Err(e);
-    }
-    // Its content has moved: there is nothing left to delete.
-    let _ = staged.keep();
-    if replaced {
-        std::fs::remove_dir_all(&aside)?;
-    }
-    Ok(())
 }

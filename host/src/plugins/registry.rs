@@ -1,7 +1,7 @@
 //! All plugins of a run, by what they provide.
 
-use super::{Entry, Kind, Origin, Places, State, nearest::nearest, search, trust::Trusted};
-use crate::{Error, Result};
+use super::{Entry, Kind, Origin, Places, State, search, trust::Trusted};
+use crate::{Error, Result, text::nearest};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{path::PathBuf, sync::Arc};
@@ -36,17 +36,6 @@ pub struct Description {
     /// The rest, in the plugin's own words.
     #[serde(flatten)]
     pub item: abi::Description,
-}
-
-/// A plugin in use, for the run record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Used {
-    /// Id of the plugin.
-    pub id: String,
-    /// Version of the plugin.
-    pub version: String,
-    /// sha256 of its library; none for a built-in.
-    pub sha256: Option<String>,
 }
 
 // `Services` is a handle: whoever builds something hands it over.
@@ -232,18 +221,6 @@ impl Registry {
             sha256: entry.sha256().map(str::to_owned),
             item,
         })
-    }
-
-    /// Plugins that were loaded from libraries, or from which something was built.
-    #[must_use]
-    pub fn used(&self) -> Vec<Used> {
-        let used = self.usable().filter(|entry| entry.is_loaded());
-        used.map(|entry| Used {
-            id: entry.id.clone(),
-            version: entry.version.clone(),
-            sha256: entry.sha256().map(str::to_owned),
-        })
-        .collect()
     }
 
     /// A line for each library that runs because the user named it: which, and its hash.

@@ -4,7 +4,7 @@ use super::dirs::{self, Places};
 use crate::{Error, Result, env, runs};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::Metadata,
+    fs::{File, Metadata},
     path::{Path, PathBuf},
 };
 
@@ -61,15 +61,20 @@ impl Trusted {
     /// Trusts a library; an older pin of its path goes.
     pub(super) fn add(places: &Places, pin: Pin) -> Result<()> {
         let path = dirs::required(&places.trusted, env::XDG_CONFIG_HOME)?;
+        if let Some(folder) = path.parent() {
+            runs::create_folder(folder)?;
+        }
+        // Two at once would lose the one's pin.
+        let beside = path.with_extension("lock");
+        let io = |e: std::io::Error| Error::io("lock", &beside, &e);
+        let lock = File::create(&beside).map_err(io)?;
+        lock.lock().map_err(io)?;
         let mut list = Self::read(places)?;
         list.plugins.retain(|known| known.path != pin.path);
         list.plugins.push(pin);
         list.plugins.sort_by(|a, b| a.path.cmp(&b.path));
         let text = toml_edit::ser::to_string_pretty(&list)
             .map_err(|e| Error::failed(format!("write the list of trusted plugins: {e}")))?;
-        if let Some(folder) = path.parent() {
-            runs::create_folder(folder)?;
-        }
         runs::replace(path, text.as_bytes())
     }
 

@@ -16,7 +16,7 @@ mod report;
 mod samples;
 mod staging;
 
-pub use durable::{create_folder, replace, sync_folder};
+pub use durable::{create_folder, open_to, replace, replace_folder, sync_folder};
 pub use folder::RunFolder;
 pub use id::{new_id, now, seconds_since};
 pub use journal::{Measured, MetricsLine, append, event, read, read_metrics};

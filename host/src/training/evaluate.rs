@@ -21,7 +21,7 @@ pub fn held_out_nll(session: &Session<'_>, run: &mut dyn Run) -> Result<Option<f
     let mut settle = |queue: &mut VecDeque<(StepBatch, Ticket<Forward>)>| -> Result<()> {
         if let Some((batch, ticket)) = queue.pop_front() {
             let forward = wait(&ticket, session.watch)?;
-            let (nll, weight) = batch.nll(&forward.logprobs);
+            let (nll, weight) = batch.nll(&forward.logprobs)?;
             sum = (sum.0 + nll, sum.1 + weight);
         }
         Ok(())

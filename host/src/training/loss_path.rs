@@ -96,13 +96,7 @@ pub fn weighted(
     forward: &Forward,
 ) -> Result<(LossValue, Batch)> {
     let batch = &step.batch;
-    if forward.logprobs.len() != batch.tokens.len() {
-        return Err(Error::failed(format!(
-            "the trainer answered {} log-probabilities for {} targets",
-            forward.logprobs.len(),
-            batch.tokens.len()
-        )));
-    }
+    step.nll(&forward.logprobs)?;
     let mut inputs = Vec::new();
     for name in loss.inputs() {
         inputs.push(batch.f32(name).ok_or_else(|| {

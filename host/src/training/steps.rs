@@ -233,7 +233,7 @@ impl Loop<'_, '_> {
         let forward =
             wait(&op.forward, watch).map_err(|e| failed(e, "forward_backward", op.step))?;
         let optim = wait(&op.optim, watch).map_err(|e| failed(e, "optim_step", op.step))?;
-        let (nll, weight) = op.batch.nll(&forward.logprobs);
+        let (nll, weight) = op.batch.nll(&forward.logprobs)?;
         let nll = nll / weight;
         let seconds = self.settled.elapsed().as_secs_f64();
         self.settled = Instant::now();

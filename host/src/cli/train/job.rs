@@ -5,7 +5,7 @@ use crate::{
     cli::{Ui, tooling::tool_options},
     config::Loaded,
     data::{self, DataReport, Prepared},
-    plan::{Plan, check_context, check_honoured, unusual},
+    plan::{Plan, check_context, check_honoured, check_scale, unusual},
     runs,
     text::plural,
     tokenizer::context_length,
@@ -36,6 +36,8 @@ impl Job {
         let trainer = &tools.loaded.config.trainer.name;
         let path = LossPath::choose(name, Arc::clone(&loss), trainer, &can)
             .map_err(|e| tools.loaded.error_at("training.loss", e))?;
+        check_scale(&tools.loaded.config, loss.as_ref())
+            .map_err(|e| tools.loaded.error_at("training.normalization", e))?;
         let checks = tools.loaded.config.eval.checks.clone().unwrap_or_default();
         let scorer = Scorer::new(&checks).map_err(|e| tools.loaded.error_at("eval.checks", e))?;
         let bar = ui.progress(0, "{spinner} reading and rendering: {msg}");
