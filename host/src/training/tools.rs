@@ -192,7 +192,9 @@ impl Tools {
             let built_in = || format!("built-in {}", found.version);
             (found.plugin.clone(), found.sha256.clone().unwrap_or_else(built_in))
         });
-        let settings = Value::Object(self.renderer_ref.config.clone()).to_string();
+        // The order in which keys were written does not matter.
+        let mut settings = Value::Object(self.renderer_ref.config.clone());
+        settings.sort_all_objects();
         Ok(Fingerprints {
             data: data.into(),
             examples: examples.into(),
@@ -201,7 +203,7 @@ impl Tools {
                 "{}/{} {:x}",
                 renderer.plugin,
                 self.renderer_ref.name,
-                Sha256::digest(settings)
+                Sha256::digest(settings.to_string())
             ),
             plugins: plugins.into_iter().collect(),
             order: order.into(),

@@ -58,7 +58,8 @@ pub fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
 
 /// On with a run that stopped, or died.
 pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
-    let folder = RunFolder::find(&args.output.dir(None), run)?;
+    let named = args.config.as_ref().map(|path| config::load(path, &args.set.set)).transpose()?;
+    let folder = RunFolder::find(&args.output.dir(named.as_ref()), run)?;
     let mut record = RunRecord::read(&folder.record())?;
     let _lock = Lock::take(&folder.lock(), folder.id(), &typed(&folder, &record))?;
     folder.sweep()?;
@@ -68,8 +69,8 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
         ui.info(format_args!("run {} is complete", folder.id()));
         return results::where_it_lies(ui, &folder, &record, args.format.format);
     }
-    let mut loaded = match &args.config {
-        Some(path) => config::load(path, &args.set.set)?,
+    let mut loaded = match named {
+        Some(loaded) => loaded,
         None => {
             let base_dir = PathBuf::from(&record.base_dir);
             config::load_recorded(&record.config, &folder.record(), &base_dir, &args.set.set)?
