@@ -96,6 +96,17 @@ fn a_read_only_output_is_one_clear_error_and_nothing_remains() {
     assert_eq!(sandbox.read("out"), "");
 }
 
+/// A folder that nobody can write in, root included.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_in_a_read_only_folder_is_one_clear_error() {
+    let sandbox = sandbox(4, "");
+    let shown = sandbox.show(&["train", "run.yaml", "--output", "/proc/self/fdinfo"]);
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert_eq!(shown.matches("error:").count(), 1, "{shown}");
+    assert!(shown.contains("/proc/self/fdinfo/runs") && !shown.contains("--resume"), "{shown}");
+}
+
 #[test]
 fn settings_that_cannot_be_honoured_are_refused_with_their_place() {
     let sandbox = sandbox(4, "limits: {max_usd: 1.0}\n");
