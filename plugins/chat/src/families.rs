@@ -2,13 +2,10 @@
 
 mod chatml;
 mod llama3;
+mod qwen3;
 mod role_colon;
 
-use crate::family::Chat;
-
-/// Renders chat records as ChatML.
-pub type Chatml = Chat<chatml::Chatml>;
-/// Renders chat records for Llama 3.x Instruct.
-pub type Llama3 = Chat<llama3::Llama3>;
-/// Renders chat records for base models.
-pub type RoleColon = Chat<role_colon::RoleColon>;
+pub use chatml::Chatml;
+pub use llama3::Llama3;
+pub use qwen3::{Qwen3, Qwen3DisableThinking, Qwen3Instruct};
+pub use role_colon::RoleColon;
