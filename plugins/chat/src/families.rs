@@ -1,11 +1,34 @@
 //! The families whose tokens are built piece by piece, one file each.
 
 mod chatml;
+mod deepseek_v3;
 mod llama3;
 mod qwen3;
 mod role_colon;
 
 pub use chatml::Chatml;
+pub use deepseek_v3::{DeepSeekV3, DeepSeekV3Thinking};
 pub use llama3::Llama3;
 pub use qwen3::{Qwen3, Qwen3DisableThinking, Qwen3Instruct};
 pub use role_colon::RoleColon;
+
+use crate::schema::{Content, Message, Role, Talk, Tool};
+
+/// The messages with `system(tools, text of the system message)` as their system message, where
+/// there are tools.
+fn with_tools<'a>(
+    talk: Talk<'a>,
+    system: impl FnOnce(&[Tool], &str) -> String,
+) -> Vec<Message<'a>> {
+    let Talk { mut messages, tools } = talk;
+    if tools.is_empty() {
+        return messages;
+    }
+    match messages.first_mut() {
+        Some(first) if first.role == Role::System => {
+            first.content = Content::Text(system(&tools, &first.content.text()).into());
+        }
+        _ => messages.insert(0, Message::new(Role::System, system(&tools, ""))),
+    }
+    messages
+}

@@ -93,7 +93,7 @@ impl<V: Variant> Family for Format<V> {
     }
 
     fn open<'a>(&self, talk: Talk<'a>) -> Result<Vec<Message<'a>>> {
-        Ok(with_tools(talk, |tools, system| {
+        Ok(super::with_tools(talk, |tools, system| {
             if system.is_empty() {
                 return announce(tools);
             }
@@ -229,25 +229,6 @@ pub(super) fn read(text: &str, framed: bool, mut call: impl FnMut(&str, &str)) -
         }
     }
     parts
-}
-
-/// The messages with `system(tools, text of the system message)` as their system message, where
-/// there are tools.
-pub(super) fn with_tools<'a>(
-    talk: Talk<'a>,
-    system: impl FnOnce(&[Tool], &str) -> String,
-) -> Vec<Message<'a>> {
-    let Talk { mut messages, tools } = talk;
-    if tools.is_empty() {
-        return messages;
-    }
-    match messages.first_mut() {
-        Some(first) if first.role == Role::System => {
-            first.content = Content::Text(system(&tools, &first.content.text()).into());
-        }
-        _ => messages.insert(0, Message::new(Role::System, system(&tools, ""))),
-    }
-    messages
 }
 
 fn announce(tools: &[Tool]) -> String {
