@@ -4,12 +4,14 @@ mod chatml;
 mod deepseek_v3;
 mod llama3;
 mod qwen3;
+mod qwen3_5;
 mod role_colon;
 
 pub use chatml::Chatml;
 pub use deepseek_v3::{DeepSeekV3, DeepSeekV3Thinking};
 pub use llama3::Llama3;
 pub use qwen3::{Qwen3, Qwen3DisableThinking, Qwen3Instruct};
+pub use qwen3_5::{Qwen35, Qwen35DisableThinking, Qwen35PreserveThinking};
 pub use role_colon::RoleColon;
 
 use crate::schema::{Content, Message, Role, Talk, Tool};

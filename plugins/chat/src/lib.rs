@@ -30,4 +30,5 @@ pub use template::Template;
 pub use train_on::TrainOn;
 
 tinsmith_plugin_api::plugin! { id: "chat", renderers: [RoleColon, Llama3, Chatml, Qwen3,
-Qwen3DisableThinking, Qwen3Instruct, DeepSeekV3, DeepSeekV3Thinking, Template] }
+Qwen3DisableThinking, Qwen3Instruct, DeepSeekV3, DeepSeekV3Thinking, Qwen35,
+    Qwen35DisableThinking, Qwen35PreserveThinking, Template] }

@@ -65,8 +65,8 @@ pub type Qwen3DisableThinking = Chat<Format<Closed>>;
 /// `qwen3_instruct`
 pub type Qwen3Instruct = Chat<Format<Instruct>>;
 
-const EMPTY_BLOCK: &str = "<think>\n\n</think>\n\n";
-const CALL: Tags = ("<tool_call>", "</tool_call>");
+pub(super) const EMPTY_BLOCK: &str = "<think>\n\n</think>\n\n";
+pub(super) const CALL: Tags = ("<tool_call>", "</tool_call>");
 
 /// The tokens of Qwen3.
 #[derive(Debug)]

@@ -45,19 +45,9 @@ impl Calls {
 
     /// A call written as `{"name": …, "arguments": {…}}`.
     pub(crate) fn object(&mut self, text: &str, raw: &str) {
-        let call: Value = match serde_json::from_str(text.trim()) {
-            Ok(call) => call,
-            Err(e) => return self.bad(raw, &format!("invalid JSON: {e}")),
-        };
-        if !call.is_object() {
-            return self.bad(raw, "the call is no JSON object");
-        }
-        match (&call["name"], &call["arguments"]) {
-            (Value::String(name), arguments @ Value::Object(_)) => {
-                self.good(name, &python::json(arguments, python::DUMPS), call["id"].as_str());
-            }
-            (Value::String(_), _) => self.bad(raw, "`arguments` is missing or no object"),
-            _ => self.bad(raw, "`name` is missing or no string"),
+        match Object::read(text) {
+            Ok(call) => self.good(&call.name, &call.arguments, call.id.as_deref()),
+            Err(e) => self.bad(raw, &e),
         }
     }
 
@@ -84,5 +74,35 @@ impl Calls {
                 message[key] = Value::Array(calls);
             }
         }
+    }
+}
+
+/// A call that was written as a JSON object.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) name: String,
+    pub(crate) arguments: String,
+    pub(crate) id: Option<String>,
+}
+
+impl Object {
+    /// Reads `{"name": …, "arguments": {…}}`, or says why it is no call.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let call: Value =
+            serde_json::from_str(text.trim()).map_err(|e| format!("invalid JSON: {e}"))?;
+        let Value::Object(fields) = &call else {
+            return Err("the call is no JSON object".to_owned());
+        };
+        let Some(Value::String(name)) = fields.get("name") else {
+            return Err("`name` is missing or no string".to_owned());
+        };
+        let Some(arguments @ Value::Object(_)) = fields.get("arguments") else {
+            return Err("`arguments` is missing or no object".to_owned());
+        };
+        Ok(Self {
+            name: name.clone(),
+            arguments: python::json(arguments, python::DUMPS),
+            id: fields.get("id").and_then(Value::as_str).map(str::to_owned),
+        })
     }
 }
