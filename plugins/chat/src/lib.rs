@@ -11,6 +11,7 @@ all have in common. `template` renders the model's own chat template and finds t
 
 mod chat;
 mod config;
+mod date;
 mod families;
 mod family;
 mod layout;
@@ -31,4 +32,5 @@ pub use train_on::TrainOn;
 
 tinsmith_plugin_api::plugin! { id: "chat", renderers: [RoleColon, Llama3, Chatml, Qwen3,
 Qwen3DisableThinking, Qwen3Instruct, DeepSeekV3, DeepSeekV3Thinking, Qwen35,
-    Qwen35DisableThinking, Qwen35PreserveThinking, Template] }
+    Qwen35DisableThinking, Qwen35PreserveThinking, GptOss, GptOssLow, GptOssMedium, GptOssHigh,
+    KimiK2, Template] }

@@ -43,6 +43,17 @@ impl<'s> Writer<'s> {
         Ok(self)
     }
 
+    /// Appends a tag.
+    ///
+    /// # Errors
+    /// As [`Services::encode`].
+    pub(crate) fn tag(&mut self, tag: &Tag) -> Result<&mut Self> {
+        match tag.token {
+            Some(token) => self.control(token),
+            None => Ok(self.text(tag.text)),
+        }
+    }
+
     /// Ends a run of text here: what follows does not merge with it.
     ///
     /// # Errors
@@ -62,6 +73,19 @@ impl<'s> Writer<'s> {
     pub(crate) fn take(&mut self) -> Result<Vec<i32>> {
         self.flush()?;
         Ok(std::mem::take(&mut self.tokens))
+    }
+}
+
+/// A tag of the format: a token where the tokenizer has one, else text.
+#[derive(Debug)]
+pub(crate) struct Tag {
+    text: &'static str,
+    token: Option<i32>,
+}
+
+impl Tag {
+    pub(crate) fn new(services: &Services, text: &'static str) -> Self {
+        Self { text, token: services.token_id(text) }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         calls::Calls,
     },
     schema::{Content, Message, Part, Role, Shows, Talk, Tool},
-    writer::{Writer, without},
+    writer::{Tag, Writer, without},
 };
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -36,6 +36,7 @@ pub struct Format<const THINKS: bool> {
     bos: [i32; 1],
     user: i32,
     assistant: i32,
+    tags: (Tag, Tag),
     think: Vec<i32>,
     no_think: Vec<i32>,
     empty_think: Vec<i32>,
@@ -63,6 +64,7 @@ impl<const THINKS: bool> Family for Format<THINKS> {
             bos: [token("<｜begin▁of▁sentence｜>")?],
             user: token("<｜User｜>")?,
             assistant: token("<｜Assistant｜>")?,
+            tags: (Tag::new(services, THINK.0), Tag::new(services, THINK.1)),
             think: tags(THINK.0)?,
             no_think: tags(THINK.1)?,
             empty_think: tags(&[THINK.0, THINK.1].concat())?,
@@ -132,7 +134,7 @@ impl<const THINKS: bool> Family for Format<THINKS> {
             if at.last && !continues && !message.content.is_empty() && !message.content.thinks() {
                 to.tokens(&self.empty_think)?;
             }
-            self.said(at, to);
+            self.said(at, to)?;
             !message.content.is_empty()
         };
         if !message.calls.is_empty() {
@@ -188,7 +190,7 @@ impl<const THINKS: bool> Family for Format<THINKS> {
 
 impl<const THINKS: bool> Format<THINKS> {
     /// Writes what an answer says, and what it thinks unless it is history.
-    fn said(&self, at: &Place<'_>, to: &mut Writer<'_>) {
+    fn said(&self, at: &Place<'_>, to: &mut Writer<'_>) -> Result<()> {
         let strips = at.message.calls.is_empty() && !at.last;
         match &at.message.content {
             Content::Text(text) => {
@@ -199,7 +201,7 @@ impl<const THINKS: bool> Format<THINKS> {
                     match part {
                         Part::Thinking(_) if strips => {}
                         Part::Thinking(text) => {
-                            to.text(THINK.0).text(text).text(THINK.1);
+                            to.tag(&self.tags.0)?.text(text).tag(&self.tags.1)?;
                         }
                         Part::Text(text) => {
                             to.text(text);
@@ -208,6 +210,7 @@ impl<const THINKS: bool> Format<THINKS> {
                 }
             }
         }
+        Ok(())
     }
 }
 
