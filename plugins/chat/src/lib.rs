@@ -33,4 +33,4 @@ pub use train_on::TrainOn;
 tinsmith_plugin_api::plugin! { id: "chat", renderers: [RoleColon, Llama3, Chatml, Qwen3,
 Qwen3DisableThinking, Qwen3Instruct, DeepSeekV3, DeepSeekV3Thinking, Qwen35,
     Qwen35DisableThinking, Qwen35PreserveThinking, GptOss, GptOssLow, GptOssMedium, GptOssHigh,
-    KimiK2, Template] }
+    KimiK2, Gemma3, SmolLm2, Template] }
