@@ -1,16 +1,58 @@
 //! What a config file may say about each renderer.
 
-use crate::TrainOn;
+use crate::{Split, TrainOn};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-/// Settings of `role_colon`, `llama3` and `chatml`.
+/// What all families need of their settings.
+pub(crate) trait Settings: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// Which messages are trained.
+    fn train_on(&self) -> TrainOn;
+    /// Whether conversations become several examples.
+    fn split(&self) -> Split;
+}
+
+/// Settings of most renderers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChatConfig {
     /// Which messages are trained. The host fills in `data.train_on`.
     pub train_on: TrainOn,
+    /// Whether a conversation of several turns becomes several examples.
+    pub split: Split,
+}
+
+impl Settings for ChatConfig {
+    fn train_on(&self) -> TrainOn {
+        self.train_on
+    }
+
+    fn split(&self) -> Split {
+        self.split
+    }
+}
+
+/// Settings of renderers that tell the model today's date.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatedConfig {
+    /// Which messages are trained. The host fills in `data.train_on`.
+    pub train_on: TrainOn,
+    /// Whether a conversation of several turns becomes several examples.
+    pub split: Split,
+    /// The date (`YYYY-MM-DD`) that the model is told. Default: the day of the run.
+    pub current_date: Option<String>,
+}
+
+impl Settings for DatedConfig {
+    fn train_on(&self) -> TrainOn {
+        self.train_on
+    }
+
+    fn split(&self) -> Split {
+        self.split
+    }
 }
 
 /// Settings of `template`.

@@ -1,14 +1,44 @@
 //! The families whose tokens are built piece by piece, one file each.
 
 mod chatml;
+mod deepseek_v3;
+mod gemma3;
+mod gpt_oss;
+mod kimi_k2;
 mod llama3;
+mod qwen3;
+mod qwen3_5;
 mod role_colon;
+mod smollm2;
 
-use crate::family::Chat;
+pub use chatml::Chatml;
+pub use deepseek_v3::{DeepSeekV3, DeepSeekV3Thinking};
+pub use gemma3::Gemma3;
+pub use gpt_oss::{GptOss, GptOssHigh, GptOssLow, GptOssMedium};
+pub use kimi_k2::KimiK2;
+pub use llama3::Llama3;
+pub use qwen3::{Qwen3, Qwen3DisableThinking, Qwen3Instruct};
+pub use qwen3_5::{Qwen35, Qwen35DisableThinking, Qwen35PreserveThinking};
+pub use role_colon::RoleColon;
+pub use smollm2::SmolLm2;
 
-/// Renders chat records as ChatML.
-pub type Chatml = Chat<chatml::Chatml>;
-/// Renders chat records for Llama 3.x Instruct.
-pub type Llama3 = Chat<llama3::Llama3>;
-/// Renders chat records for base models.
-pub type RoleColon = Chat<role_colon::RoleColon>;
+use crate::schema::{Content, Message, Role, Talk, Tool};
+
+/// The messages with `system(tools, text of the system message)` as their system message, where
+/// there are tools.
+fn with_tools<'a>(
+    talk: Talk<'a>,
+    system: impl FnOnce(&[Tool], &str) -> String,
+) -> Vec<Message<'a>> {
+    let Talk { mut messages, tools } = talk;
+    if tools.is_empty() {
+        return messages;
+    }
+    match messages.first_mut() {
+        Some(first) if first.role == Role::System => {
+            first.content = Content::Text(system(&tools, &first.content.text()).into());
+        }
+        _ => messages.insert(0, Message::new(Role::System, system(&tools, ""))),
+    }
+    messages
+}

@@ -8,100 +8,56 @@
 //! A record is read twice at most: once straight into borrowed strings, and only if that fails a
 //! second time into a tree (`diagnose.rs`), to name the field that is wrong.
 
+mod check;
 mod diagnose;
+mod message;
 mod raw;
 
-use raw::{Content, Part, RawMessage, RawRecord, Text};
+pub(crate) use message::{Content, Message, Part, Role, Talk, Tool, ToolCall};
+
+use raw::{RawRecord, Spoken};
 use serde_json::Value;
-use std::borrow::Cow;
 use tinsmith_plugin_api::{Error, Result};
 
-/// Who speaks.
+/// What a renderer can show beside texts of system, user and assistant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    System,
-    User,
-    Assistant,
-    Tool,
+pub(crate) struct Shows {
+    /// Tool lists, tool calls and tool messages.
+    pub(crate) tools: bool,
+    /// What the assistant thought, apart from what it said.
+    pub(crate) thinking: bool,
+    /// Messages of the developer.
+    pub(crate) developer: bool,
+    /// Whether somebody else reads the record, who knows more than the checks here.
+    pub(crate) opaque: bool,
 }
 
-impl Role {
-    /// All roles, in the order of `role as usize`.
-    pub(crate) const ALL: [Self; 4] = [Self::System, Self::User, Self::Assistant, Self::Tool];
-
-    /// The word that records use.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-            Self::Tool => "tool",
-        }
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
-    }
+impl Shows {
+    /// Texts alone.
+    pub(crate) const TEXT: Self =
+        Self { tools: false, thinking: false, developer: false, opaque: false };
+    /// Tools and thinking as well.
+    pub(crate) const ALL: Self = Self { tools: true, thinking: true, ..Self::TEXT };
+    /// What a model's own template makes of it.
+    pub(crate) const TEMPLATE: Self = Self { developer: true, opaque: true, ..Self::TEXT };
 }
 
-/// One message, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Message<'a> {
-    pub(crate) role: Role,
-    /// The text; text parts are joined.
-    pub(crate) content: Cow<'a, str>,
-    /// The record's own word on whether to train it.
-    pub(crate) trainable: Option<bool>,
-}
-
-/// Whether a renderer can show tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tools {
-    /// Tool calls, tool messages and tool lists are data errors.
-    Refuse,
-    /// They are left to the model's own template.
-    Allow,
-}
-
-/// The messages of a record.
+/// The conversation of a record.
 ///
 /// # Errors
 /// A data error with the path of the field that is wrong.
-pub(crate) fn parse<'a>(json: &'a str, tools: Tools) -> Result<Vec<Message<'a>>> {
-    let raw: RawRecord<'a> = match serde_json::from_str(json) {
+pub(crate) fn parse(json: &str, shows: Shows) -> Result<Talk<'_>> {
+    let raw: RawRecord<'_> = match serde_json::from_str(json) {
         Ok(raw) => raw,
         Err(e) => return Err(diagnose::diagnose(json, &e)),
     };
-    if tools == Tools::Refuse && raw.tools.is_some_and(|tools| tools.0) {
-        return Err(no_tools("lists of tools", "tools".into()));
-    }
+    let tools = check::tools(raw.tools.unwrap_or_default(), shows)?;
     let mut messages = Vec::new();
-    let mut take = |part: Part<'a>, name: &str, role: Role| match part {
-        Part::Text(text) => {
-            messages.push(Message {
-                role,
-                content: not_empty(text, || name.into())?,
-                trainable: None,
-            });
-            Ok(())
-        }
-        Part::Messages(list) => {
-            if list.is_empty() {
-                return Err(Error::data("is empty").at(name).with_hint("remove the record"));
-            }
-            messages.reserve(list.len());
-            for (i, raw) in list.into_iter().enumerate() {
-                let checked = raw.check(tools).map_err(|e| e.within(format!("{name}[{i}]")))?;
-                messages.push(checked);
-            }
-            Ok(())
-        }
-    };
     match (raw.messages, raw.prompt, raw.completion) {
-        (Some(messages), ..) => take(Part::Messages(messages), "messages", Role::User)?,
+        (Some(list), ..) => check::messages(list, "messages", shows, &mut messages)?,
         (None, Some(prompt), Some(completion)) => {
-            take(prompt, "prompt", Role::User)?;
-            take(completion, "completion", Role::Assistant)?;
+            spoken(prompt, "prompt", Role::User, shows, &mut messages)?;
+            spoken(completion, "completion", Role::Assistant, shows, &mut messages)?;
         }
         (None, prompt, completion) => {
             let missing = match (prompt, completion) {
@@ -114,40 +70,49 @@ pub(crate) fn parse<'a>(json: &'a str, tools: Tools) -> Result<Vec<Message<'a>>>
                 .with_hint("a record holds `messages`, or `prompt` and `completion`"));
         }
     }
-    Ok(messages)
+    Ok(Talk { messages, tools })
 }
 
-/// The messages of a JSON array, for prompts. There may be none: some conversations begin with the
-/// assistant.
+/// The conversation that a prompt is for: a JSON array of messages, or an object with `messages` and
+/// `tools`. There may be no messages: some conversations begin with the assistant. `json` keeps the
+/// text that the conversation borrows from.
 ///
 /// # Errors
 /// As [`parse`].
-pub(crate) fn parse_messages(messages: &Value, tools: Tools) -> Result<Vec<Message<'static>>> {
-    if messages.as_array().is_some_and(Vec::is_empty) {
-        return Ok(Vec::new());
-    }
-    let json = serde_json::json!({ "messages": messages }).to_string();
-    let owned = |m: Message<'_>| Message {
-        role: m.role,
-        content: Cow::Owned(m.content.into_owned()),
-        trainable: m.trainable,
+pub(crate) fn parse_prompt<'a>(
+    given: &Value,
+    shows: Shows,
+    json: &'a mut String,
+) -> Result<Talk<'a>> {
+    let (messages, tools) = match given {
+        Value::Object(fields) => (&given["messages"], fields.get("tools")),
+        messages => (messages, None),
     };
-    Ok(parse(&json, tools)?.into_iter().map(owned).collect())
-}
-
-fn no_tools(what: &str, field: String) -> Error {
-    Error::data(format!("{what} are not part of this renderer's format"))
-        .at(field)
-        .with_hint("`renderer: template` shows tools as the model's own template does")
-}
-
-fn not_empty<'a>(text: Cow<'a, str>, field: impl Fn() -> String) -> Result<Cow<'a, str>> {
-    if text.is_empty() {
-        return Err(Error::data("is empty")
-            .at(field())
-            .with_hint("remove the message or the record"));
+    *json = serde_json::json!({ "messages": messages, "tools": tools }).to_string();
+    if messages.as_array().is_some_and(Vec::is_empty) {
+        let raw: RawRecord<'_> =
+            serde_json::from_str(json).map_err(|e| diagnose::diagnose(json, &e))?;
+        let tools = check::tools(raw.tools.unwrap_or_default(), shows)?;
+        return Ok(Talk { messages: Vec::new(), tools });
     }
-    Ok(text)
+    parse(json, shows)
+}
+
+fn spoken<'a>(
+    spoken: Spoken<'a>,
+    name: &str,
+    role: Role,
+    shows: Shows,
+    out: &mut Vec<Message<'a>>,
+) -> Result<()> {
+    match spoken {
+        Spoken::Text(text) if text.is_empty() => Err(check::empty().at(name)),
+        Spoken::Text(text) => {
+            out.push(Message::new(role, text));
+            Ok(())
+        }
+        Spoken::Messages(list) => check::messages(list, name, shows, out),
+    }
 }
 
 /// A word of the record as an error shows it: in one line, and cut where it is no word.
@@ -160,44 +125,13 @@ fn quoted(text: &str) -> String {
     shown.escape_debug().to_string()
 }
 
-impl<'a> RawMessage<'a> {
-    fn check(self, tools: Tools) -> Result<Message<'a>> {
-        let roles = "use one of system, user, assistant, tool";
-        let Some(Text(role)) = self.role else {
-            return Err(Error::data("is missing").at("role").with_hint(roles));
-        };
-        let Some(role) = Role::parse(&role) else {
-            let role = format!("unknown role `{}`", quoted(&role));
-            return Err(Error::data(role).at("role").with_hint(roles));
-        };
-        let calls = self.tool_calls.is_some_and(|calls| calls.0);
-        if tools == Tools::Refuse {
-            if calls {
-                return Err(no_tools("tool calls", "tool_calls".into()));
-            }
-            if role == Role::Tool {
-                return Err(no_tools("tool messages", "role".into()));
-            }
-        }
-        let content = match self.content {
-            Some(Content(text)) if calls => text,
-            None if calls => Cow::Borrowed(""),
-            Some(Content(text)) => not_empty(text, || "content".into())?,
-            None => {
-                let hint = "every message needs `content`, a string";
-                return Err(Error::data("is missing").at("content").with_hint(hint));
-            }
-        };
-        Ok(Message { role, content, trainable: self.trainable })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
 
     fn refused(json: &str) -> String {
-        let e = parse(json, Tools::Refuse).unwrap_err();
+        let e = parse(json, Shows::TEXT).unwrap_err();
         assert_eq!(e.kind(), tinsmith_plugin_api::ErrorKind::DATA, "{e}");
         assert!(e.hint().is_some(), "no hint: {e}");
         e.to_string()
@@ -208,21 +142,24 @@ mod tests {
         let json = r#"{"messages":[{"role":"user","content":"plain"},
             {"role":"assistant","content":[{"type":"text","text":"a "},{"type":"text","text":"\u00e9"}]}],
             "id": 7}"#;
-        let messages = parse(json, Tools::Refuse).unwrap();
-        assert!(matches!(messages[0].content, Cow::Borrowed("plain")));
-        assert_eq!(messages[1].content, "a é");
+        let messages = parse(json, Shows::TEXT).unwrap().messages;
+        let plain = Content::Text(Cow::Borrowed("plain"));
+        assert_eq!(messages[0].content, plain);
+        assert!(matches!(messages[0].content, Content::Text(Cow::Borrowed(_))));
+        assert_eq!(messages[1].content.text(), "a é");
     }
 
     #[test]
     fn a_prompt_and_its_completion_are_a_conversation() {
-        let messages = parse(r#"{"prompt":"q","completion":"a"}"#, Tools::Refuse).unwrap();
+        let pair = r#"{"prompt":"q","completion":"a"}"#;
+        let messages = parse(pair, Shows::TEXT).unwrap().messages;
         assert_eq!((messages[0].role, messages[1].role), (Role::User, Role::Assistant));
         let lists = r#"{"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],
             "completion":[{"role":"assistant","content":"a"}]}"#;
-        assert_eq!(parse(lists, Tools::Refuse).unwrap().len(), 3);
+        assert_eq!(parse(lists, Shows::TEXT).unwrap().messages.len(), 3);
         // Published sets carry the prompt a second time beside the messages.
         let both = r#"{"prompt":"x","messages":[{"role":"user","content":"q"}]}"#;
-        assert_eq!(parse(both, Tools::Refuse).unwrap().len(), 1);
+        assert_eq!(parse(both, Shows::TEXT).unwrap().messages.len(), 1);
     }
 
     #[test]

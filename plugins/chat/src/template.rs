@@ -12,7 +12,12 @@ mod record;
 mod shield;
 mod spans;
 
-use crate::{config::TemplateConfig, response, schema};
+use crate::{
+    config::TemplateConfig,
+    response,
+    schema::{self, Shows},
+    train_on,
+};
 use encode::Encoder;
 use jinja::Jinja;
 use marks::take_marks;
@@ -57,28 +62,30 @@ impl DatasetRenderer for Template {
     }
 
     fn render(&self, record: &Record<'_>, out: &mut Examples) -> Result<()> {
-        let messages = schema::parse(record.json(), schema::Tools::Allow)?;
-        let trained = self.config.train_on.select(&messages)?;
+        let messages = schema::parse(record.json(), Shows::TEMPLATE)?.messages;
+        let turn = train_on::last_turn(&messages[..messages.len() - 1]);
+        let weights = self.config.train_on.select(&messages, turn)?;
         let conversation = Conversation::of_record(record.json(), self.encoder.specials())?;
         let found = if self.config.train_on.headers() {
             spans::all_but_bos(&self.jinja, &conversation, self.bos.as_deref())?
         } else {
             let specials = self.encoder.specials();
-            spans::find(&self.jinja, specials, &conversation, &messages, &trained)?
+            spans::find(&self.jinja, specials, &conversation, &messages, &weights)?
         };
         let encoded = self.encoder.encode_split(&found.text, &conversation.shield, &found.spans)?;
         out.span(&encoded.tokens, 0.0);
         let start = out.weights.len() - encoded.tokens.len();
         for (weight, range) in out.weights[start..].iter_mut().zip(&encoded.ranges) {
-            let trained = found.spans.iter().any(|s| s.start <= range.start && range.end <= s.end);
-            *weight = if trained { 1.0 } else { 0.0 };
+            let span =
+                found.spans.iter().position(|s| s.start <= range.start && range.end <= s.end);
+            *weight = span.map_or(0.0, |span| found.weights[span]);
         }
         out.finish();
         Ok(())
     }
 
     fn generation_prompt(&self, messages: &Value) -> Result<Vec<i32>> {
-        schema::parse_messages(messages, schema::Tools::Allow)?;
+        schema::parse_prompt(messages, Shows::TEMPLATE, &mut String::new())?;
         let conversation = Conversation::of_messages(messages, self.encoder.specials())?;
         let text = self.jinja.render(&conversation, conversation.messages.len(), true)?;
         let (text, _) = take_marks(&text)?;
@@ -97,13 +104,14 @@ impl DatasetRenderer for Template {
         if let Some(end) = end {
             let eos = Some(tokens[end]) == self.eos && self.stop.tokens[0] != tokens[end];
             let termination = if eos { Termination::Eos } else { Termination::Stop };
-            return Ok(response::assistant(&content, termination));
+            return Ok(Parsed { message: response::assistant(&content), termination });
         }
         let cut = self.stop.strings.iter().find_map(|stop| content.split_once(stop.as_str()));
-        Ok(match cut {
-            Some((content, _)) => response::assistant(content, Termination::Stop),
-            None => response::assistant(&content, Termination::Malformed),
-        })
+        let (content, termination) = match cut {
+            Some((content, _)) => (content, Termination::Stop),
+            None => (content.as_str(), Termination::Malformed),
+        };
+        Ok(Parsed { message: response::assistant(content), termination })
     }
 }
 

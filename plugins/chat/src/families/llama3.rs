@@ -4,30 +4,36 @@
 //! the models' own templates put before the system message.
 
 use crate::{
-    family::{Family, Headers},
-    schema::Role,
+    chat::Chat,
+    config::ChatConfig,
+    family::{Family, Headers, Place},
+    writer::Writer,
 };
-use tinsmith_plugin_api::{Result, Services, Special};
+use tinsmith_plugin_api::{Result, Services, Special, Stop};
+
+/// `llama3`
+pub type Llama3 = Chat<Format>;
 
 /// The tokens of Llama 3.
 #[derive(Debug)]
-pub struct Llama3 {
+pub struct Format {
     bos: [i32; 1],
     headers: Headers,
     end: i32,
 }
 
-impl Family for Llama3 {
+impl Family for Format {
     const NAME: &'static str = "llama3";
     const SUMMARY: &'static str = "Llama 3.x Instruct";
 
-    fn new(services: &Services) -> Result<Self> {
+    fn new(_config: &ChatConfig, services: &Services) -> Result<Self> {
         services.require_token("<|start_header_id|>")?;
         services.require_token("<|end_header_id|>")?;
         let bos = [services.require_token("<|begin_of_text|>")?];
         let end = services.require_token("<|eot_id|>")?;
-        let text = |role: Role| format!("<|start_header_id|>{}<|end_header_id|>\n\n", role.name());
-        let headers = Headers::new(services, Special::Parse, text)?;
+        let headers = Headers::new(services, Special::Parse, |role| {
+            format!("<|start_header_id|>{}<|end_header_id|>\n\n", role.name())
+        })?;
         Ok(Self { bos, headers, end })
     }
 
@@ -35,11 +41,15 @@ impl Family for Llama3 {
         &self.bos
     }
 
-    fn header(&self, _index: usize, role: Role) -> &[i32] {
-        self.headers.of(role)
+    fn header(&self, at: &Place<'_>, to: &mut Writer<'_>) -> Result<()> {
+        to.tokens(self.headers.of(at.message.role)).map(drop)
     }
 
-    fn end(&self) -> Option<i32> {
-        Some(self.end)
+    fn output(&self, at: &Place<'_>, to: &mut Writer<'_>) -> Result<()> {
+        to.text(&at.message.content.text()).control(self.end).map(drop)
+    }
+
+    fn stop(&self) -> Stop {
+        Stop { tokens: vec![self.end], strings: Vec::new() }
     }
 }

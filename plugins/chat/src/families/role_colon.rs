@@ -4,36 +4,42 @@
 //! last assistant message `User:` is trained as well.
 
 use crate::{
-    family::{Family, Headers},
+    chat::Chat,
+    config::ChatConfig,
+    family::{Family, Headers, Place},
     response,
-    schema::{Message, Role},
+    schema::Role,
+    writer::Writer,
 };
 use tinsmith_plugin_api::{Parsed, Result, Services, Special, Stop, Termination};
+
+/// `role_colon`
+pub type RoleColon = Chat<Format>;
 
 const STOP: &str = "\n\nUser:";
 
 /// The texts of `role_colon`, as tokens.
 #[derive(Debug)]
-pub struct RoleColon {
+pub struct Format {
     bos: Vec<i32>,
     headers: Headers,
 }
 
-impl Family for RoleColon {
+impl Family for Format {
     const NAME: &'static str = "role_colon";
     const SUMMARY: &'static str = "`User: …` and `Assistant: …`, for base models";
 
-    fn new(services: &Services) -> Result<Self> {
+    fn new(_config: &ChatConfig, services: &Services) -> Result<Self> {
         let bos = match &services.tokenizer()?.bos_token {
             Some(bos) => vec![services.require_token(bos)?],
             None => Vec::new(),
         };
         let text = |role: Role| {
             match role {
-                Role::System => "System:",
                 Role::User => "User:",
                 Role::Assistant => "Assistant:",
                 Role::Tool => "Tool:",
+                _ => "System:",
             }
             .to_owned()
         };
@@ -44,26 +50,17 @@ impl Family for RoleColon {
         &self.bos
     }
 
-    fn header(&self, _index: usize, role: Role) -> &[i32] {
-        self.headers.of(role)
+    fn header(&self, at: &Place<'_>, to: &mut Writer<'_>) -> Result<()> {
+        to.tokens(self.headers.of(at.message.role)).map(drop)
     }
 
-    fn end(&self) -> Option<i32> {
-        None
-    }
-
-    fn output(
-        &self,
-        services: &Services,
-        message: &Message<'_>,
-        tokens: &mut Vec<i32>,
-    ) -> Result<()> {
-        tokens.extend(services.encode(&format!(" {}\n\n", message.content))?);
+    fn output(&self, at: &Place<'_>, to: &mut Writer<'_>) -> Result<()> {
+        to.text(" ").text(&at.message.content.text()).text("\n\n");
         Ok(())
     }
 
-    fn tail(&self) -> &[i32] {
-        self.headers.of(Role::User)
+    fn tail(&self, role: Role) -> &[i32] {
+        if role == Role::Assistant { self.headers.of(Role::User) } else { &[] }
     }
 
     fn stop(&self) -> Stop {
@@ -87,6 +84,6 @@ impl Family for RoleColon {
             (0, true) => Termination::Eos,
             _ => Termination::Malformed,
         };
-        Ok(response::assistant(content, termination))
+        Ok(Parsed { message: response::assistant(content), termination })
     }
 }

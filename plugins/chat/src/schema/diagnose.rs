@@ -1,5 +1,6 @@
 //! Names the field of a record that has the wrong type. Slow, and only called for bad records.
 
+use super::raw::REASONING;
 use serde_json::{Map, Value};
 use tinsmith_plugin_api::{Error, Result};
 
@@ -67,6 +68,30 @@ fn message(value: &Value) -> Result<()> {
             return Err(wrong(expected, other).at("content").with_hint(hint));
         }
     }
+    let texts = ["tool_call_id", "name"].into_iter().chain(REASONING);
+    for name in texts {
+        match fields.get(name) {
+            None | Some(Value::String(_) | Value::Null) => {}
+            other => {
+                let e = wrong("a string", other).at(name);
+                return Err(e.with_hint("give a string, or leave it out"));
+            }
+        }
+    }
+    let mut thoughts = REASONING.into_iter().filter(|key| {
+        fields.get(*key).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+    });
+    if let (Some(_), Some(second)) = (thoughts.next(), thoughts.next()) {
+        let e = Error::data("the message has its reasoning twice").at(second);
+        return Err(e.with_hint("keep one of the two"));
+    }
+    match fields.get("weight") {
+        None | Some(Value::Number(_) | Value::Null) => {}
+        other => {
+            let e = wrong("a number", other).at("weight");
+            return Err(e.with_hint("`weight` says how much the message counts; 0 is not trained"));
+        }
+    }
     match fields.get("trainable") {
         None | Some(Value::Bool(_) | Value::Null) => {}
         other => {
@@ -78,21 +103,23 @@ fn message(value: &Value) -> Result<()> {
 }
 
 fn part(value: &Value) -> Result<()> {
-    let hint = r#"a part is {"type": "text", "text": "…"}"#;
+    let hint =
+        r#"a part is {"type": "text", "text": "…"} or {"type": "thinking", "thinking": "…"}"#;
     let Value::Object(fields) = value else {
         return Err(wrong("an object", Some(value)).with_hint(hint));
     };
-    match fields.get("type") {
-        Some(Value::String(kind)) if kind == "text" => {}
+    let key = match fields.get("type") {
+        Some(Value::String(kind)) if kind == "text" => "text",
+        Some(Value::String(kind)) if kind == "thinking" => "thinking",
         Some(Value::String(kind)) => {
             let what = format!("`{}` parts cannot be rendered", super::quoted(kind));
             return Err(Error::data(what).at("type").with_hint("only text parts are supported"));
         }
         other => return Err(wrong("a string", other).at("type").with_hint(hint)),
-    }
-    match fields.get("text") {
+    };
+    match fields.get(key) {
         Some(Value::String(_)) => Ok(()),
-        other => Err(wrong("a string", other).at("text").with_hint(hint)),
+        other => Err(wrong("a string", other).at(key).with_hint(hint)),
     }
 }
 

@@ -3,7 +3,7 @@
 //! controls, and `{% generation %}` blocks.
 
 use super::{marks::mark_generation, record::Conversation};
-use crate::config::TemplateConfig;
+use crate::{config::TemplateConfig, date};
 use minijinja::{
     Environment, ErrorKind, Value,
     syntax::SyntaxConfig,
@@ -94,12 +94,7 @@ fn one_line(e: &minijinja::Error) -> String {
 fn now(current_date: Option<&str>) -> Result<jiff::civil::DateTime> {
     match current_date {
         None => Ok(jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now())),
-        Some(text) => match text.parse::<jiff::civil::Date>() {
-            Ok(date) => Ok(date.to_datetime(jiff::civil::Time::midnight())),
-            Err(_) => Err(Error::config(format!("`{text}` is not a date"))
-                .at("current_date")
-                .with_hint("write it as `2026-01-31`")),
-        },
+        given => Ok(date::current(given)?.to_datetime(jiff::civil::Time::midnight())),
     }
 }
 

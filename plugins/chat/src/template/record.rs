@@ -86,8 +86,9 @@ fn spoken(role: &str, part: Json) -> Vec<Json> {
 fn tidy(message: &mut Json) {
     let Json::Object(fields) = message else { return };
     fields.retain(|name, value| name == "content" || !value.is_null());
-    // `trainable` is tinsmith's, not the template's.
+    // These are tinsmith's, not the template's.
     fields.shift_remove("trainable");
+    fields.shift_remove("weight");
     if let Some(Json::Array(parts)) = fields.get("content") {
         let texts = parts.iter().filter_map(|part| part.get("text").and_then(Json::as_str));
         let joined = texts.collect::<String>();

@@ -23,6 +23,8 @@ const STAND_IN: &str = "\u{10fffb}";
 pub(super) struct Found {
     pub(super) text: String,
     pub(super) spans: Vec<Range<usize>>,
+    /// How much each of them counts.
+    pub(super) weights: Vec<f32>,
 }
 
 /// Everything but the beginning-of-sequence token.
@@ -30,7 +32,7 @@ pub(super) fn all_but_bos(jinja: &Jinja, talk: &Conversation, bos: Option<&str>)
     let (text, _) = take_marks(&jinja.render(talk, talk.messages.len(), false)?)?;
     let start = bos.filter(|bos| text.starts_with(bos)).map_or(0, str::len);
     let spans = std::iter::once(start..text.len()).collect();
-    Ok(Found { text, spans })
+    Ok(Found { text, spans, weights: vec![1.0] })
 }
 
 /// The outputs of the trained messages.
@@ -42,7 +44,7 @@ pub(super) fn find(
     specials: &Specials,
     talk: &Conversation,
     messages: &[Message<'_>],
-    trained: &[bool],
+    weights: &[f32],
 ) -> Result<Found> {
     let (text, generated) = take_marks(&jinja.render(talk, messages.len(), false)?)?;
     let seeker = Seeker { jinja, specials, talk, text: &text, count: messages.len() };
@@ -56,11 +58,11 @@ pub(super) fn find(
         .with_hint("give a template without `generation` blocks as `renderer.chat_template`"));
     }
     let mut generated = generated.into_iter();
-    let mut spans = Vec::new();
-    for (i, (message, trained)) in messages.iter().zip(trained).enumerate() {
+    let mut found = Found { text: String::new(), spans: Vec::new(), weights: Vec::new() };
+    for (i, (message, weight)) in messages.iter().zip(weights).enumerate() {
         let assistant = message.role == Role::Assistant;
         let marked = if assistant { generated.next() } else { None };
-        if !trained {
+        if *weight <= 0.0 {
             continue;
         }
         let span = match marked {
@@ -73,9 +75,10 @@ pub(super) fn find(
                 .at(format!("messages[{i}]"))
                 .with_hint("remove the message or the record"));
         }
-        spans.push(span);
+        found.spans.push(span);
+        found.weights.push(*weight);
     }
-    Ok(Found { text, spans })
+    Ok(Found { text, ..found })
 }
 
 /// One conversation and its whole text.
@@ -119,7 +122,7 @@ impl Seeker<'_> {
         let around = probed.get(start..).and_then(|text| text.split_once(STAND_IN));
         let (before, after) = around.ok_or_else(lost)?;
         let shown = region.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-        let content = self.talk.content(i).unwrap_or_else(|| message.content.to_string());
+        let content = self.talk.content(i).unwrap_or_else(|| message.content.text().into_owned());
         match shown {
             Some(shown) if shown.trim() == content.trim() => {
                 Ok(self.to_end_of_turn(start + before.len()..end))

@@ -1,0 +1,80 @@
+//! The renderer that is made of a family.
+
+use crate::{
+    config::{ChatConfig, Settings},
+    family::Family,
+    layout::Layout,
+    response, schema,
+    split::{self, Split},
+    train_on::TrainOn,
+};
+use serde_json::Value;
+use std::marker::PhantomData;
+use tinsmith_plugin_api::{DatasetRenderer, Examples, Parsed, Record, Result, Services, Stop};
+
+/// Renders chat records as a family does.
+#[derive(Debug)]
+pub struct Chat<F, C = ChatConfig> {
+    family: F,
+    train_on: TrainOn,
+    /// Whether a conversation becomes one example an answer.
+    splits: bool,
+    services: Services,
+    eos: Option<i32>,
+    config: PhantomData<fn(C)>,
+}
+
+impl<F: Family<C>, C: Settings> DatasetRenderer for Chat<F, C> {
+    const NAME: &'static str = F::NAME;
+    const SUMMARY: &'static str = F::SUMMARY;
+    type Config = C;
+
+    fn new(config: C, services: Services) -> Result<Self> {
+        let family = F::new(&config, &services)?;
+        let (train_on, eos) = (config.train_on(), response::eos(&services)?);
+        let splits = !F::EXTENDS && config.split() == Split::Auto;
+        if splits {
+            split::check(train_on)?;
+        }
+        Ok(Self { family, train_on, splits, services, eos, config: PhantomData })
+    }
+
+    fn render(&self, record: &Record<'_>, out: &mut Examples) -> Result<()> {
+        let talk = schema::parse(record.json(), F::SHOWS)?;
+        let turn = self.family.turn(&talk.messages[..talk.messages.len() - 1]);
+        self.train_on.select(&talk.messages, turn)?;
+        let given = talk.messages.len();
+        let layout = Layout::new(&self.family, &self.services);
+        if !self.splits {
+            let messages = self.family.open(talk)?;
+            let brought = messages.len() - given;
+            return layout.example(&messages, brought, self.train_on, out);
+        }
+        split::check_messages(self.train_on, &talk.messages)?;
+        if self.family.cuts(self.train_on, &talk.messages).is_empty() {
+            return Err(self.train_on.nothing(&talk.messages));
+        }
+        let messages = self.family.open(talk)?;
+        let brought = messages.len() - given;
+        for cut in self.family.cuts(self.train_on, &messages[brought..]) {
+            layout.example(&messages[..brought + cut.count], brought, cut.train_on, out)?;
+        }
+        Ok(())
+    }
+
+    /// `messages` may be an object too, with `messages` and `tools`.
+    fn generation_prompt(&self, messages: &Value) -> Result<Vec<i32>> {
+        let mut json = String::new();
+        let talk = schema::parse_prompt(messages, F::SHOWS, &mut json)?;
+        let messages = self.family.open(talk)?;
+        Layout::new(&self.family, &self.services).prompt(&messages)
+    }
+
+    fn stop(&self) -> Stop {
+        self.family.stop()
+    }
+
+    fn parse_response(&self, tokens: &[i32]) -> Result<Parsed> {
+        self.family.parse(&self.services, self.eos, tokens)
+    }
+}
