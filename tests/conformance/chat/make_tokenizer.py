@@ -17,18 +17,24 @@ CONTROL = [
     "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>",
 ]
 
-tokenizer = Tokenizer(models.BPE())
-tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-    pre_tokenizers.Split(Regex(PATTERN), "isolated"),
-    pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-])
-tokenizer.decoder = decoders.ByteLevel()
-text = [m["content"] for c in conversations.ALL.values() for m in c]
-text += ["system\n", "user\n", "assistant\n", "System: ", "User: ", "Assistant: ", "\n\nUser:"]
-trainer = trainers.BpeTrainer(
-    vocab_size=600, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-tokenizer.train_from_iterator(text * 3, trainer)
-tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in CONTROL])
-# As in Qwen3: tokens of their own, but text and no control tokens.
-tokenizer.add_tokens([AddedToken(t, normalized=False) for t in ("<think>", "</think>")])
-tokenizer.save(sys.argv[1])
+
+def main():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(PATTERN), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])
+    tokenizer.decoder = decoders.ByteLevel()
+    text = [m["content"] for c in conversations.ALL.values() for m in c]
+    text += ["system\n", "user\n", "assistant\n", "System: ", "User: ", "Assistant: ", "\n\nUser:"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(text * 3, trainer)
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in CONTROL])
+    # As in Qwen3: tokens of their own, but text and no control tokens.
+    tokenizer.add_tokens([AddedToken(t, normalized=False) for t in ("<think>", "</think>")])
+    tokenizer.save(sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()

