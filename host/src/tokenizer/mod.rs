@@ -7,8 +7,12 @@ Transformers does, so that nobody can end a turn from inside a message. Neither 
 where those stand is the renderer's business.
 
 Tokens become bytes and not text, because one character may be several tokens.
+
+The `tokenizers` crate says what the tokens are. Where [`bpe`] knows the kind of tokenizer and agrees
+with it, that faster encoder does the work.
 */
 
+mod bpe;
 mod files;
 mod fingerprint;
 mod fits;
@@ -19,7 +23,7 @@ pub use fits::context_length;
 use crate::{Error, Result};
 use regex::Regex;
 use std::{fmt, path::Path, sync::Arc, sync::OnceLock};
-use tinsmith_plugin_api::{AddedToken, Encoded, Special, TokenizerInfo};
+use tinsmith_plugin_api::{AddedToken, Encoded, Level, Special, TokenizerInfo};
 use vocabulary::Vocabulary;
 
 /// A tokenizer, ready for any number of threads.
@@ -29,6 +33,8 @@ pub struct Tokenizer {
     /// Control tokens in the text stay text. Made when the first text needs it: most never do.
     literal: OnceLock<tokenizers::Tokenizer>,
     control: Control,
+    /// The faster encoder, or why there is none.
+    fast: Result<bpe::Encoder, bpe::Slow>,
     vocabulary: Vocabulary,
     info: TokenizerInfo,
 }
@@ -88,8 +94,9 @@ impl Tokenizer {
             vocab_size: vocabulary.len() as u32,
             fingerprint,
         };
+        let fast = bpe::Encoder::checked(&files.tokenizer, &mut parse);
         let control = Control::of(&parse);
-        Ok(Arc::new(Self { parse, literal: OnceLock::new(), control, vocabulary, info }))
+        Ok(Arc::new(Self { parse, literal: OnceLock::new(), control, fast, vocabulary, info }))
     }
 
     /// Checks that every id of the tokenizer has a row in the model of this folder.
@@ -106,11 +113,25 @@ impl Tokenizer {
         &self.info
     }
 
+    /// What there is to say about the speed of this tokenizer: nothing where all is well.
+    #[must_use]
+    pub fn notice(&self) -> Option<(Level, String)> {
+        let slow = self.fast.as_ref().err()?;
+        let level = match slow {
+            bpe::Slow::Unknown(_) => Level::Debug,
+            bpe::Slow::Differs(_) => Level::Warn,
+        };
+        Some((level, format!("this tokenizer encodes slowly: {slow}")))
+    }
+
     /// Token ids of `text`.
     ///
     /// # Errors
     /// A data error for a text that the vocabulary cannot spell.
     pub fn encode(&self, text: &str, special: Special) -> tinsmith_plugin_api::Result<Vec<i32>> {
+        if let Ok(fast) = &self.fast {
+            return Ok(fast.encode(text, special == Special::Literal));
+        }
         let encoding =
             self.encoder(text, special).encode_fast(text, false).map_err(|e| unspellable(&e))?;
         Ok(encoding.get_ids().iter().map(|id| *id as i32).collect())
@@ -126,6 +147,12 @@ impl Tokenizer {
         text: &str,
         special: Special,
     ) -> tinsmith_plugin_api::Result<Encoded> {
+        let fast = self.fast.as_ref().ok();
+        if let Some(encoded) =
+            fast.and_then(|f| f.encode_offsets(text, special == Special::Literal))
+        {
+            return Ok(encoded);
+        }
         let encoding =
             self.encoder(text, special).encode(text, false).map_err(|e| unspellable(&e))?;
         let ids = encoding.get_ids().iter().map(|id| *id as i32).collect();

@@ -113,14 +113,25 @@ impl Spelling {
 
 /// The byte that byte-level BPE writes as `c`: printable bytes stand for themselves, the others, in
 /// order, for the characters from U+0100 on.
-fn byte_of(c: char) -> Option<u8> {
-    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-    match u32::from(c) {
-        code @ 0..=0xFF => u8::try_from(code).ok().filter(|b| printable(*b)),
-        code @ 0x100..=0x143 => {
-            (0..=0xFFu8).filter(|b| !printable(*b)).nth((code - 0x100) as usize)
+pub(super) fn byte_of(c: char) -> Option<u8> {
+    const fn printable(byte: u8) -> bool {
+        matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF)
+    }
+    // The bytes that are not printable, in order.
+    const OTHERS: [u8; 0x44] = {
+        let (mut others, mut found, mut byte) = ([0; 0x44], 0, 0);
+        while found < others.len() {
+            if !printable(byte) {
+                others[found] = byte;
+                found += 1;
+            }
+            byte = byte.wrapping_add(1);
         }
-        _ => None,
+        others
+    };
+    match u32::from(c) {
+        code @ 0..=0xFF => Some(code as u8).filter(|b| printable(*b)),
+        code => OTHERS.get(code.wrapping_sub(0x100) as usize).copied(),
     }
 }
 

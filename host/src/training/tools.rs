@@ -87,6 +87,9 @@ impl Tools {
             Some(_) => e,
             None => loaded.error_at(key, e),
         })?;
+        if let Some((level, line)) = tokenizer.notice() {
+            (options.log)(level, &line);
+        }
         let builder = |plugin: &PluginRef| {
             builder(&options, plugin).tokenizer(Arc::clone(&tokenizer)).build()
         };
