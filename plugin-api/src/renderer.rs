@@ -31,8 +31,8 @@ pub trait DatasetRenderer: Sized + Send + Sync + 'static {
     /// A data error names the field. Nothing of a failed record is kept.
     fn render(&self, record: &Record<'_>, out: &mut Examples) -> Result<()>;
 
-    /// Token ids that put the model right before its answer to `messages`, a JSON array of chat
-    /// messages.
+    /// Token ids that put the model right before its answer to `messages`: a JSON array of chat
+    /// messages, or where there are tools an object with `messages` and `tools`.
     ///
     /// # Errors
     /// `unsupported` unless implemented.

@@ -44,8 +44,8 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tree::{Node, Origin};
 
-/// The renderer of a config that names none: `template` where the model has a chat template, else
-/// `role_colon`.
+/// The renderer of a config that names none: the one of the model's family where that is known, else
+/// `template` where the model has a chat template, else `role_colon`.
 pub const DEFAULT_RENDERER: &str = "auto";
 /// The trainer of a config that names none.
 pub const DEFAULT_TRAINER: &str = "local";
@@ -61,8 +61,9 @@ pub struct Config {
     /// The adapter.
     #[serde(default)]
     pub lora: Lora,
-    /// Turns records into tokens and weights; a plugin. `auto` is the model's own chat template
-    /// where it has one, else `role_colon`.
+    /// Turns records into tokens and weights; a plugin. `auto` is the renderer of the model's family,
+    /// known by the model's name or its chat template; else the chat template itself, if there is
+    /// one; else `role_colon`.
     #[serde(default = "default_renderer")]
     pub renderer: PluginRef,
     /// What is trained on, at least one.

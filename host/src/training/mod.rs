@@ -3,6 +3,7 @@ Training: the loop, what it records, how it stops and how it goes on.
 */
 
 mod answers;
+mod auto;
 mod evaluate;
 mod loss_path;
 mod recorder;

@@ -7,6 +7,7 @@ use crate::{
     runs::{self, Fingerprints, RunFolder},
     services::ServicesBuilder,
     tokenizer::Tokenizer,
+    training::auto,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -20,6 +21,9 @@ use tinsmith_plugin_api::{
 
 /// The key of renderers that write a date (`YYYY-MM-DD`).
 const CURRENT_DATE: &str = "current_date";
+
+/// The key of renderers that make several examples of a conversation.
+const SPLIT: &str = "split";
 
 /// Where plugins' log lines go.
 pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;
@@ -259,8 +263,8 @@ fn resolve_renderer(
 ) -> Result<PluginRef> {
     let mut renderer = loaded.config.renderer.clone();
     if renderer.name == DEFAULT_RENDERER {
-        let template = tokenizer.info().chat_template.is_some();
-        renderer.name = if template { "template" } else { "role_colon" }.into();
+        let template = tokenizer.info().chat_template.as_deref();
+        renderer.name = auto::renderer(&loaded.config.model.base_model, template).into();
     }
     let described = registry
         .describe(Kind::Renderer, &renderer.name)
@@ -268,6 +272,10 @@ fn resolve_renderer(
     let settings = &described.item.config_schema["properties"];
     if settings.get("train_on").is_some() && !renderer.config.contains_key("train_on") {
         renderer.config.insert("train_on".into(), json!(loaded.config.data.train_on));
+    }
+    // What a renderer without the setting does anyway.
+    if settings.get(SPLIT).is_none() && renderer.config.get(SPLIT) == Some(&json!("never")) {
+        renderer.config.remove(SPLIT);
     }
     // A run that goes on tomorrow renders what it rendered today: the date is of the run, and its
     // record keeps it.

@@ -86,7 +86,11 @@ impl DatasetRenderer for Template {
 
     fn generation_prompt(&self, messages: &Value) -> Result<Vec<i32>> {
         schema::parse_prompt(messages, Shows::TEMPLATE, &mut String::new())?;
-        let conversation = Conversation::of_messages(messages, self.encoder.specials())?;
+        let specials = self.encoder.specials();
+        let conversation = match messages.is_object() {
+            true => Conversation::of_record(&messages.to_string(), specials)?,
+            false => Conversation::of_messages(messages, specials)?,
+        };
         let text = self.jinja.render(&conversation, conversation.messages.len(), true)?;
         let (text, _) = take_marks(&text)?;
         Ok(self.encoder.encode_split(&text, &conversation.shield, &[])?.tokens)

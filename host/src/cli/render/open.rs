@@ -115,9 +115,10 @@ fn as_typed(mut error: Error) -> Error {
     error
 }
 
-/// Never is what a renderer without the setting does anyway.
 fn set_split(renderer: &mut PluginRef, split: Split) {
-    if split == Split::Auto {
-        renderer.config.insert("split".into(), json!("auto"));
-    }
+    let split = match split {
+        Split::Auto => "auto",
+        Split::Never => "never",
+    };
+    renderer.config.insert("split".into(), json!(split));
 }

@@ -1,6 +1,6 @@
 //! The prompt that inference would give the model, through the same pipeline as examples.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use tinsmith_plugin_api::{
     Error, Examples, Parsed, Record, RecordError, RendererHandle, Result, Stop,
@@ -17,7 +17,12 @@ impl Prompts {
         };
         let answered = messages.last().is_some_and(|m| m["role"] == "assistant");
         let shown = &messages[..messages.len() - usize::from(answered)];
-        self.0.generation_prompt(&Value::Array(shown.to_vec()))
+        let tools =
+            record.get("tools")?.and_then(Value::as_array).filter(|tools| !tools.is_empty());
+        self.0.generation_prompt(&match tools {
+            Some(tools) => json!({"messages": shown, "tools": tools}),
+            None => Value::Array(shown.to_vec()),
+        })
     }
 }
 

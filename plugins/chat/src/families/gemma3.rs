@@ -72,6 +72,17 @@ impl Family for Format {
         to.text(python::strip(&said)).control(self.end).map(drop)
     }
 
+    fn prompt(&self, at: &Place<'_>, to: &mut Writer<'_>) -> Result<()> {
+        if at.before == Some(Role::System) {
+            return Err(Error::data(
+                "this format shows the system only with a message of the user",
+            )
+            .at("messages")
+            .with_hint("add the user's message"));
+        }
+        self.header(at, to)
+    }
+
     fn stop(&self) -> Stop {
         Stop { tokens: vec![self.end], strings: Vec::new() }
     }
