@@ -27,7 +27,10 @@ fn main() -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let (start, cpu) = (Instant::now(), cpu_seconds()?);
     let ids: Vec<Vec<i32>> = pool.install(|| {
-        texts.par_iter().map(|text| services.encode_with(text, Special::Parse)).collect()
+        texts
+            .par_iter()
+            .map(|text| services.encode_with(text, Special::Parse))
+            .collect::<tinsmith_plugin_api::Result<_>>()
     })?;
     let (wall, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
 

@@ -26,7 +26,7 @@ pub const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 pub const XDG_DATA_DIRS: &str = "XDG_DATA_DIRS";
 /// Where the list of trusted plugins lies.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
-/// Where private copies of loaded plugins lie.
+/// Where private copies of loaded plugins lie, and which tokenizers were compared.
 pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 
 /// Stops a debug build at a failpoint; read in `plugin-api`.
@@ -116,8 +116,9 @@ pub const ALL: &[Variable] = &[
     ),
     variable(
         XDG_CACHE_HOME,
-        "Private copies of loaded plugins lie in `tinsmith/plugins` below it. \
-         Default: `~/.cache`.",
+        "Private copies of loaded plugins lie in `tinsmith/plugins` below it, and in \
+         `tinsmith/tokenizers` an empty file for each tokenizer whose fast encoder was compared with \
+         the reference. Default: `~/.cache`.",
     ),
     variable(
         TINSMITH_FAILPOINT,

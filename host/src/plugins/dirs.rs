@@ -22,7 +22,7 @@ impl Places {
     /// As the environment says.
     #[must_use]
     pub fn from_env() -> Self {
-        let below = |variable, default, inner| Some(home(variable, default)?.join(inner));
+        let below = |variable, default, inner| Some(below_home(variable, default)?.join(inner));
         let dirs = env::var_os(env::XDG_DATA_DIRS);
         let dirs = dirs.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
         let absolute = std::env::split_paths(&dirs).filter(|dir| dir.is_absolute());
@@ -44,8 +44,9 @@ pub(super) fn required<'a>(folder: &'a Option<PathBuf>, variable: &str) -> Resul
     })
 }
 
-/// The specification has relative values ignored.
-fn home(variable: &str, default: &str) -> Option<PathBuf> {
+/// A base directory: what the variable names, or `default` below the home folder. The specification
+/// has relative values ignored.
+pub(crate) fn below_home(variable: &str, default: &str) -> Option<PathBuf> {
     match env::var_os(variable).map(PathBuf::from) {
         Some(dir) if dir.is_absolute() => Some(dir),
         _ => std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(default)),

@@ -14,7 +14,7 @@ it is the same file, not that it is good.
 */
 
 mod cache;
-mod dirs;
+pub(crate) mod dirs;
 mod elf;
 mod entry;
 mod install;

@@ -26,7 +26,7 @@ pub struct Files {
     /// The text of the end-of-sequence token.
     pub eos_token: Option<String>,
     /// Added tokens that `tokenizer_config.json` knows, by id.
-    added: BTreeMap<u32, tokenizers::AddedToken>,
+    pub added: BTreeMap<u32, tokenizers::AddedToken>,
 }
 
 /// The keys of `tokenizer_config.json` and `special_tokens_map.json` that are read.

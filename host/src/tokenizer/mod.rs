@@ -16,37 +16,29 @@ mod bpe;
 mod files;
 mod fingerprint;
 mod fits;
+mod reference;
 mod vocabulary;
 
 pub use fits::context_length;
 
 use crate::{Error, Result};
-use regex::Regex;
-use std::{fmt, path::Path, sync::Arc, sync::OnceLock};
+use bpe::{Fast, Slow};
+use reference::Reference;
+use std::{fmt, path::Path, sync::Arc};
 use tinsmith_plugin_api::{AddedToken, Encoded, Level, Special, TokenizerInfo};
 use vocabulary::Vocabulary;
 
 /// A tokenizer, ready for any number of threads.
 pub struct Tokenizer {
-    /// Control tokens in the text are parsed.
-    parse: tokenizers::Tokenizer,
-    /// Control tokens in the text stay text. Made when the first text needs it: most never do.
-    literal: OnceLock<tokenizers::Tokenizer>,
-    control: Control,
-    /// The faster encoder, or why there is none.
-    fast: Result<bpe::Encoder, bpe::Slow>,
+    encoding: Encoding,
     vocabulary: Vocabulary,
     info: TokenizerInfo,
 }
 
-/// How to tell that a text holds no control token, so that both readings are the same.
-enum Control {
-    /// There are none.
-    None,
-    /// This finds them.
-    Spelled(Regex),
-    /// They are matched after normalisation: only encoding tells.
-    Unknown,
+/// Who turns text into tokens.
+enum Encoding {
+    Fast(Box<Fast>),
+    Reference(Box<Reference>),
 }
 
 impl fmt::Debug for Tokenizer {
@@ -70,21 +62,20 @@ impl Tokenizer {
                 Some(e.column() as u64),
             )
         })?;
-        let mut parse = tokenizers::Tokenizer::from_bytes(&files.tokenizer)
-            .map_err(|e| at(broken(format!("not a tokenizer: {e}"))))?;
-        files.add_tokens(&mut parse).map_err(at)?;
-        // BOS, EOS, cutting and filling are decided by renderers and the data's limits.
-        parse.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
-        parse.with_padding(None);
-        parse.with_truncation(None).map_err(|e| at(broken(e.to_string())))?;
-        parse.set_encode_special_tokens(false);
-
-        let vocabulary = Vocabulary::new(&parse).map_err(at)?;
-        let mut added: Vec<AddedToken> = parse
-            .get_added_tokens_decoder()
-            .into_iter()
-            .map(|(id, t)| AddedToken { id: id as i32, content: t.content, special: t.special })
-            .collect();
+        let (encoding, vocabulary) = match Fast::read(&files) {
+            Ok((fast, vocabulary)) => match fast.checked(&files, &fingerprint)? {
+                Ok(fast) => (Encoding::Fast(Box::new(fast)), vocabulary),
+                Err(reference) => by_reference(reference).map_err(at)?,
+            },
+            Err(what) => by_reference(Reference::load(&files, Slow::Unknown(what))?).map_err(at)?,
+        };
+        let mut added: Vec<AddedToken> = match &encoding {
+            Encoding::Fast(fast) => fast.added.iter().map(|(id, t)| fact(*id, t)).collect(),
+            Encoding::Reference(reference) => {
+                let added = reference.parse.get_added_tokens_decoder();
+                added.iter().map(|(id, t)| fact(*id, t)).collect()
+            }
+        };
         added.sort_by_key(|t| t.id);
         let info = TokenizerInfo {
             chat_template: files.chat_template,
@@ -94,9 +85,7 @@ impl Tokenizer {
             vocab_size: vocabulary.len() as u32,
             fingerprint,
         };
-        let fast = bpe::Encoder::checked(&files.tokenizer, &mut parse);
-        let control = Control::of(&parse);
-        Ok(Arc::new(Self { parse, literal: OnceLock::new(), control, fast, vocabulary, info }))
+        Ok(Arc::new(Self { encoding, vocabulary, info }))
     }
 
     /// Checks that every id of the tokenizer has a row in the model of this folder.
@@ -116,12 +105,12 @@ impl Tokenizer {
     /// What there is to say about the speed of this tokenizer: nothing where all is well.
     #[must_use]
     pub fn notice(&self) -> Option<(Level, String)> {
-        let slow = self.fast.as_ref().err()?;
-        let level = match slow {
-            bpe::Slow::Unknown(_) => Level::Debug,
-            bpe::Slow::Differs(_) => Level::Warn,
+        let Encoding::Reference(reference) = &self.encoding else { return None };
+        let level = match reference.slow {
+            Slow::Unknown(_) => Level::Debug,
+            Slow::Differs(_) => Level::Warn,
         };
-        Some((level, format!("this tokenizer encodes slowly: {slow}")))
+        Some((level, format!("this tokenizer encodes slowly: {}", reference.slow)))
     }
 
     /// Token ids of `text`.
@@ -129,12 +118,10 @@ impl Tokenizer {
     /// # Errors
     /// A data error for a text that the vocabulary cannot spell.
     pub fn encode(&self, text: &str, special: Special) -> tinsmith_plugin_api::Result<Vec<i32>> {
-        if let Ok(fast) = &self.fast {
-            return Ok(fast.encode(text, special == Special::Literal));
+        match &self.encoding {
+            Encoding::Fast(fast) => Ok(fast.encoder.encode(text, special == Special::Literal)),
+            Encoding::Reference(reference) => reference.encode(text, special),
         }
-        let encoding =
-            self.encoder(text, special).encode_fast(text, false).map_err(|e| unspellable(&e))?;
-        Ok(encoding.get_ids().iter().map(|id| *id as i32).collect())
     }
 
     /// Token ids of `text`, with the byte range of `text` that each covers. Tokens that share a
@@ -147,23 +134,22 @@ impl Tokenizer {
         text: &str,
         special: Special,
     ) -> tinsmith_plugin_api::Result<Encoded> {
-        let fast = self.fast.as_ref().ok();
-        if let Some(encoded) =
-            fast.and_then(|f| f.encode_offsets(text, special == Special::Literal))
-        {
-            return Ok(encoded);
+        match &self.encoding {
+            Encoding::Fast(fast) => {
+                Ok(fast.encoder.encode_offsets(text, special == Special::Literal))
+            }
+            Encoding::Reference(reference) => reference.encode_offsets(text, special),
         }
-        let encoding =
-            self.encoder(text, special).encode(text, false).map_err(|e| unspellable(&e))?;
-        let ids = encoding.get_ids().iter().map(|id| *id as i32).collect();
-        let ranges = encoding.get_offsets().iter().map(|(a, b)| (*a as u32, *b as u32)).collect();
-        Ok((ids, ranges))
     }
 
     /// The id of exactly this token, special or not.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<i32> {
-        self.parse.token_to_id(token).map(|id| id as i32)
+        let id = match &self.encoding {
+            Encoding::Fast(fast) => fast.token_id(token),
+            Encoding::Reference(reference) => reference.parse.token_to_id(token),
+        };
+        id.map(|id| id as i32)
     }
 
     /// The bytes of these tokens, control tokens by their text. The bytes of two lists, one after
@@ -192,47 +178,20 @@ impl Tokenizer {
     pub fn decode(&self, tokens: &[i32]) -> tinsmith_plugin_api::Result<String> {
         Ok(String::from_utf8_lossy(&self.decode_bytes(tokens)?).into_owned())
     }
-
-    fn encoder(&self, text: &str, special: Special) -> &tokenizers::Tokenizer {
-        let same = match &self.control {
-            Control::None => true,
-            Control::Spelled(regex) => special == Special::Parse || !regex.is_match(text),
-            Control::Unknown => special == Special::Parse,
-        };
-        if same {
-            return &self.parse;
-        }
-        self.literal.get_or_init(|| {
-            let mut literal = self.parse.clone();
-            literal.set_encode_special_tokens(true);
-            literal
-        })
-    }
 }
 
-impl Control {
-    fn of(tokenizer: &tokenizers::Tokenizer) -> Self {
-        let added = tokenizer.get_added_tokens_decoder();
-        let special: Vec<_> = added.values().filter(|t| t.special).collect();
-        if special.is_empty() {
-            return Self::None;
-        }
-        if special.iter().any(|t| t.normalized) {
-            return Self::Unknown;
-        }
-        let spelled: Vec<String> = special.iter().map(|t| regex::escape(&t.content)).collect();
-        // Hundreds of reserved tokens are common; a set too large to compile is only slower.
-        Regex::new(&spelled.join("|")).map_or(Self::Unknown, Self::Spelled)
-    }
+fn by_reference(reference: Reference) -> Result<(Encoding, Vocabulary)> {
+    let vocabulary = Vocabulary::new(&reference.parse)?;
+    Ok((Encoding::Reference(Box::new(reference)), vocabulary))
+}
+
+fn fact(id: u32, token: &tokenizers::AddedToken) -> AddedToken {
+    AddedToken { id: id as i32, content: token.content.clone(), special: token.special }
 }
 
 fn broken(message: impl Into<String>) -> Error {
     Error::usage(message)
         .hint("the file must be a `tokenizer.json` of Hugging Face; download it again")
-}
-
-fn unspellable(e: &tokenizers::Error) -> tinsmith_plugin_api::Error {
-    tinsmith_plugin_api::Error::data(format!("the tokenizer cannot encode this text: {e}"))
 }
 
 #[cfg(test)]

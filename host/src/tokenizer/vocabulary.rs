@@ -2,6 +2,8 @@
 
 use crate::{Error, Result};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use tokenizers::AddedToken;
 
 /// Ids of a vocabulary, at most. The largest of published models is below 2^19; a single id far above
 /// the others would have the table take all memory.
@@ -34,18 +36,46 @@ impl Vocabulary {
     /// # Errors
     /// A usage error for a decoder whose tokens do not stand for bytes one by one.
     pub fn new(tokenizer: &tokenizers::Tokenizer) -> Result<Self> {
-        let spelling = spelling(tokenizer)?;
+        let to_json = |e: serde_json::Error| Error::usage(format!("the tokenizer's decoder: {e}"));
+        let decoder = serde_json::to_value(tokenizer.get_decoder()).map_err(to_json)?;
+        let before = serde_json::to_value(tokenizer.get_pre_tokenizer()).map_err(to_json)?;
         let vocab = tokenizer.get_vocab(true);
-        let len = vocab.values().max().map_or(0, |id| *id as usize + 1);
-        if len > MOST_IDS {
-            return Err(Error::usage(format!("token id {} is too large", len - 1))
-                .hint(format!("ids are counted from 0 and lie below {MOST_IDS}")));
-        }
-        let mut texts: Vec<Option<&str>> = vec![None; len];
-        for (text, id) in &vocab {
-            texts[*id as usize] = Some(text);
-        }
         let added = tokenizer.get_added_tokens_decoder();
+        let tokens = vocab.iter().map(|(text, id)| (text.as_str(), *id));
+        Self::build(spelling(&decoder, &before)?, tokens, added.iter().map(|(id, t)| (*id, t)))
+    }
+
+    /// The table of a byte-level vocabulary; None if its decoder is of another kind.
+    ///
+    /// # Errors
+    /// A usage error for ids that are too large.
+    pub fn byte_level<'a>(
+        decoder: &Value,
+        tokens: impl Iterator<Item = (&'a str, u32)>,
+        added: impl Iterator<Item = (u32, &'a AddedToken)>,
+    ) -> Result<Option<Self>> {
+        let known = decoder.is_null() || decoder["type"] == "ByteLevel";
+        known.then(|| Self::build(Spelling::ByteLevel, tokens, added)).transpose()
+    }
+
+    fn build<'a>(
+        spelling: Spelling,
+        tokens: impl Iterator<Item = (&'a str, u32)>,
+        added: impl Iterator<Item = (u32, &'a AddedToken)>,
+    ) -> Result<Self> {
+        let added: BTreeMap<u32, &AddedToken> = added.collect();
+        let mut texts: Vec<Option<&str>> = Vec::new();
+        for (text, id) in tokens.chain(added.iter().map(|(id, t)| (t.content.as_str(), *id))) {
+            let at = id as usize;
+            if at >= MOST_IDS {
+                return Err(Error::usage(format!("token id {id} is too large"))
+                    .hint(format!("ids are counted from 0 and lie below {MOST_IDS}")));
+            }
+            if texts.len() <= at {
+                texts.resize(at + 1, None);
+            }
+            texts[at] = Some(text);
+        }
         let mut this = Self { bytes: Vec::new(), starts: vec![0], holes: Vec::new() };
         for (id, text) in texts.iter().enumerate() {
             match (added.get(&(id as u32)), text) {
@@ -143,15 +173,12 @@ fn byte_token(token: &str) -> Option<u8> {
     u8::from_str_radix(hex, 16).ok().filter(|_| digits)
 }
 
-fn spelling(tokenizer: &tokenizers::Tokenizer) -> Result<Spelling> {
-    let to_json = |e: serde_json::Error| Error::usage(format!("the tokenizer's decoder: {e}"));
-    let Some(decoder) = tokenizer.get_decoder() else {
-        let before = serde_json::to_value(tokenizer.get_pre_tokenizer()).map_err(to_json)?;
-        let byte_level = kinds(&before).contains(&"ByteLevel");
+fn spelling(decoder: &Value, pre_tokenizer: &Value) -> Result<Spelling> {
+    if decoder.is_null() {
+        let byte_level = kinds(pre_tokenizer).contains(&"ByteLevel");
         return Ok(if byte_level { Spelling::ByteLevel } else { Spelling::Plain });
-    };
-    let decoder = serde_json::to_value(decoder).map_err(to_json)?;
-    let kinds = kinds(&decoder);
+    }
+    let kinds = kinds(decoder);
     const KNOWN: [&str; 7] =
         ["ByteLevel", "ByteFallback", "Fuse", "Metaspace", "Replace", "Sequence", "Strip"];
     if let Some(other) = kinds.iter().find(|k| !KNOWN.contains(k)) {
@@ -161,7 +188,7 @@ fn spelling(tokenizer: &tokenizers::Tokenizer) -> Result<Spelling> {
     if kinds.contains(&"ByteLevel") {
         return Ok(Spelling::ByteLevel);
     }
-    match space(&decoder) {
+    match space(decoder) {
         Some(space) => {
             Ok(Spelling::Sentencepiece { space, bytes: kinds.contains(&"ByteFallback") })
         }

@@ -77,11 +77,9 @@ pub fn first_difference(
         for text in &texts {
             let expected = reference.encode(text.as_str(), false).map_err(|e| e.to_string())?;
             let ids: Vec<i32> = expected.get_ids().iter().map(|id| *id as i32).collect();
+            let spans = expected.get_offsets().iter().map(|(a, b)| (*a as u32, *b as u32));
             let same = encoder.encode(text, literal) == ids
-                && encoder.encode_offsets(text, literal).is_none_or(|(again, spans)| {
-                    let expected = expected.get_offsets().iter();
-                    again == ids && expected.map(|(a, b)| (*a as u32, *b as u32)).eq(spans)
-                });
+                && encoder.encode_offsets(text, literal) == (ids, spans.collect());
             if !same {
                 found.get_or_insert_with(|| text.clone());
             }

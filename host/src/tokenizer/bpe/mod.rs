@@ -10,40 +10,31 @@ before costs one look into a table (`words.rs`); a new one is merged by rank (`m
 mod added;
 mod check;
 mod classes;
+mod fast;
 mod index;
+mod mark;
 mod merges;
 mod model;
 mod normal;
+mod parts;
 mod spelled;
 mod split;
 mod words;
 
+pub use fast::Fast;
+
 use added::Added;
 use merges::Merges;
-use model::Model;
-use serde::Deserialize;
-use serde_json::Value;
-use spelled::{Spelled, Whole};
+use spelled::Whole;
 use split::Splitter;
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
     fmt,
     sync::{Mutex, PoisonError},
 };
 use tinsmith_plugin_api::Encoded;
-use tokenizers::AddedToken;
+use tokenizers::{NormalizedString, normalizer::Range};
 use words::{Key, Words};
-
-/// What a `tokenizer.json` says that decides the encoding.
-#[derive(Debug, Deserialize)]
-pub struct Parts {
-    #[serde(default)]
-    normalizer: Value,
-    #[serde(default)]
-    pre_tokenizer: Value,
-    model: Model,
-}
 
 /// Why a tokenizer is left to `tokenizers`.
 #[derive(Debug)]
@@ -91,43 +82,6 @@ struct State {
 }
 
 impl Encoder {
-    /// The encoder of a `tokenizer.json`, if it does as `reference` does.
-    ///
-    /// # Errors
-    /// Why it is not to be used.
-    pub fn checked(json: &[u8], reference: &mut tokenizers::Tokenizer) -> Result<Self, Slow> {
-        let added: Vec<_> = reference.get_added_tokens_decoder().into_iter().collect();
-        let this = Self::new(json, &added).map_err(Slow::Unknown)?;
-        match check::first_difference(&this, reference).map_err(Slow::Unknown)? {
-            Some(text) => Err(Slow::Differs(text)),
-            None => Ok(this),
-        }
-    }
-
-    /// The encoder of a `tokenizer.json` with these added tokens.
-    ///
-    /// # Errors
-    /// In words, what it has that is not known here.
-    pub fn new(json: &[u8], added: &[(u32, AddedToken)]) -> Result<Self, String> {
-        let parts: Parts = serde_json::from_slice(json).map_err(|e| e.to_string())?;
-        let splitter = Splitter::of(&parts.pre_tokenizer)
-            .ok_or_else(|| format!("pre-tokenizer {}", parts.pre_tokenizer))?;
-        let nfc = uses_nfc(&parts.normalizer)
-            .ok_or_else(|| format!("normalizer {}", parts.normalizer))?;
-        let spelled = Spelled::new(&parts.model)?;
-        let [before, after] = sets(added, nfc)?;
-        Ok(Self {
-            splitter,
-            nfc,
-            before,
-            after,
-            merges: Merges::new(&parts.model, spelled.bytes),
-            lens: spelled.lens(),
-            whole: parts.model.ignore_merges.then(|| Whole::new(spelled)),
-            pool: Mutex::default(),
-        })
-    }
-
     /// Token ids of a text. With `literal`, special tokens in it are text.
     pub fn encode(&self, text: &str, literal: bool) -> Vec<i32> {
         self.with_state(|state| {
@@ -149,42 +103,61 @@ impl Encoder {
         })
     }
 
-    /// Token ids of a text with the range of bytes that each covers; None for a text that is not
-    /// normalised, whose ranges `tokenizers` knows.
-    pub fn encode_offsets(&self, text: &str, literal: bool) -> Option<Encoded> {
+    /// Token ids of a text with the range of bytes that each covers.
+    pub fn encode_offsets(&self, text: &str, literal: bool) -> Encoded {
         self.with_state(|state| {
             let mut spans = Vec::new();
-            let mut same = true;
             each_part(self.before.as_ref(), text, literal, |start, stop, token| {
                 if let Some(id) = token {
                     state.ids.push(id as i32);
                     return spans.push((start as u32, stop as u32));
                 }
                 let part = &text[start..stop];
-                same &= !self.nfc || matches!(normal::nfc(part), Cow::Borrowed(_));
-                each_part(self.after.as_ref(), part, literal, |from, to, token| match token {
-                    Some(id) => {
-                        state.ids.push(id as i32);
-                        spans.push(((start + from) as u32, (start + to) as u32));
-                    }
-                    None => {
-                        let from = start + from;
-                        let part = &text[from..start + to];
-                        self.splitter.split(part, |a, b| {
-                            let first = state.ids.len();
-                            self.word(part, a, b, state);
-                            let mut at = from + a;
-                            for id in &state.ids[first..] {
-                                let end = at + self.lens[*id as usize] as usize;
-                                spans.push(whole_characters(text, at, end));
-                                at = end;
-                            }
-                        });
-                    }
+                let changed = self.nfc && matches!(normal::nfc(part), Cow::Owned(_));
+                let mut span = |a: usize, b: usize| {
+                    spans.push(((start + a) as u32, (start + b) as u32));
+                };
+                if !changed {
+                    return self.part_offsets(part, literal, state, &mut span);
+                }
+                // Only `tokenizers` knows where the characters of a normalised text come from.
+                let mut normalized = NormalizedString::from(part);
+                normalized.nfc();
+                self.part_offsets(normalized.get(), literal, state, &mut |a, b| {
+                    let range = normalized.convert_offsets(Range::Normalized(a..b));
+                    let range = range.unwrap_or(0..part.len());
+                    span(range.start, range.end);
                 });
             });
-            same.then(|| (state.ids.clone(), spans))
+            (state.ids.clone(), spans)
         })
+    }
+
+    /// Adds the tokens of a normalised part and calls `span` with the range of each.
+    fn part_offsets(
+        &self,
+        part: &str,
+        literal: bool,
+        state: &mut State,
+        span: &mut impl FnMut(usize, usize),
+    ) {
+        each_part(self.after.as_ref(), part, literal, |start, stop, token| {
+            if let Some(id) = token {
+                state.ids.push(id as i32);
+                return span(start, stop);
+            }
+            self.splitter.split(&part[start..stop], |a, b| {
+                let first = state.ids.len();
+                self.word(part, start + a, start + b, state);
+                let mut at = start + a;
+                for id in &state.ids[first..] {
+                    let end = at + self.lens[*id as usize] as usize;
+                    let (from, to) = whole_characters(part, at, end);
+                    span(from, to);
+                    at = end;
+                }
+            });
+        });
     }
 
     /// Adds the tokens of the word at `start..end` of a text.
@@ -240,44 +213,14 @@ fn each_part(
 }
 
 /// A range of bytes, widened to whole characters.
-fn whole_characters(text: &str, mut start: usize, mut end: usize) -> (u32, u32) {
+fn whole_characters(text: &str, mut start: usize, mut end: usize) -> (usize, usize) {
     while !text.is_char_boundary(start) {
         start -= 1;
     }
     while !text.is_char_boundary(end) {
         end += 1;
     }
-    (start as u32, end as u32)
-}
-
-/// Whether text is brought into NFC; None for another normaliser.
-fn uses_nfc(normalizer: &Value) -> Option<bool> {
-    match normalizer["type"].as_str() {
-        None if normalizer.is_null() => Some(false),
-        Some("NFC") => Some(true),
-        Some("Sequence") if normalizer["normalizers"] == Value::Array(Vec::new()) => Some(false),
-        _ => None,
-    }
-}
-
-/// The added tokens that are looked for before and after normalisation.
-fn sets(added: &[(u32, AddedToken)], nfc: bool) -> Result<[Option<Added>; 2], String> {
-    let texts: BTreeSet<&str> = added.iter().map(|(_, t)| t.content.as_str()).collect();
-    if texts.len() < added.len() || texts.contains("") {
-        return Err("added tokens without a text of their own".into());
-    }
-    let set = |normalized: bool| {
-        let of = added.iter().filter(|(_, token)| token.normalized == normalized);
-        let found: Vec<_> = of
-            .map(|(id, token)| {
-                let text = token.content.as_str();
-                let text = if nfc && normalized { normal::nfc(text) } else { text.into() };
-                (text.into_owned(), *id, token)
-            })
-            .collect();
-        Added::new(&found)
-    };
-    Ok([set(false)?, set(true)?])
+    (start, end)
 }
 
 #[cfg(test)]

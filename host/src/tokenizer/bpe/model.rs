@@ -37,6 +37,11 @@ impl Tokens {
         self.ids.iter().enumerate().map(|(at, id)| (self.text(at), *id))
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// One more than the largest id.
     pub fn end(&self) -> usize {
         self.ids.iter().max().map_or(0, |id| *id as usize + 1)
