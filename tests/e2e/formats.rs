@@ -156,6 +156,7 @@ fn fields_and_roles_are_mapped_by_the_config() {
         ("fields={mesages: conv}", "datasets[0].fields", "did you mean `messages`?"),
         ("fields={prompt: x, text: x}", "datasets[0].fields.text", "`x` is already `prompt`"),
         ("roles={human: usr}", "datasets[0].roles.human", "did you mean `user`?"),
+        ("format=alpaca", "datasets[0].fields.messages", "`format: alpaca` reads no `messages`"),
         ("weight=0", "datasets[0].weight", "must be from 0.001 to 1000"),
     ] {
         let set = format!("datasets[0].{set}");

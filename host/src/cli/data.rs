@@ -113,8 +113,8 @@ fn measure(args: &DataArgs, ui: &Ui) -> Result<()> {
     let opened = open(&args.rendering, &args.files, None, ui)?;
     let mut report = DataReport::default();
     let mut stats = Stats::new(opened.limits.max_length);
-    read(&opened, Limits::none(), ui, &mut report, &mut |_, batch, _| {
-        stats.add(batch);
+    read(&opened, Limits::none(), ui, &mut report, &mut |_, batch, fates| {
+        stats.add(batch, fates);
         Ok(())
     })?;
     report.check_files()?;

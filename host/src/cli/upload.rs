@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     config::OnBadRecord,
     data::{
-        DataReport, Fate, Step,
+        DataReport, Fate, Mapping, Step,
         staged::{Content, Manifest, id, keys, stage},
         stream,
     },
@@ -58,7 +58,15 @@ pub fn run(args: &UploadArgs, ui: &Ui) -> Result<()> {
     }
     // Only the folder of runs is looked in for an id.
     match &args.storage {
-        None => ui.info(format_args!("next: `datasets: [{{path: {}}}]` in a config", manifest.id)),
+        None => {
+            // What was checked was read by these names: the rows keep theirs.
+            let mapped = opened.sources.iter().any(|s| s.mapping != Mapping::default());
+            let more = if mapped { ", with `format`, `fields` and `roles` as here" } else { "" };
+            ui.info(format_args!(
+                "next: `datasets: [{{path: {}}}]` in a config{more}",
+                manifest.id
+            ));
+        }
         Some(_) => ui.info(format_args!(
             "its rows are `{}` there; a config finds ids in its own `output` folder only",
             manifest.data

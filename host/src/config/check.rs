@@ -141,6 +141,21 @@ fn dataset_shape(dataset: &Dataset) -> Fault {
             return fault(format!("fields.{field}"), message, "name another key of the records");
         }
     }
+    if let Some((field, _)) = fields
+        .iter()
+        .find(|(field, name)| name.is_some() && !dataset.format.fields().contains(field))
+    {
+        let message = format!("`format: {}` reads no `{field}`", dataset.format.name());
+        let hint = match dataset.format.fields() {
+            [] => "it passes records on as they are".to_owned(),
+            known => format!("its fields are {}", known.join(", ")),
+        };
+        return fault(format!("fields.{field}"), message, hint);
+    }
+    if !dataset.roles.is_empty() && !dataset.format.fields().contains(&"role") {
+        let message = format!("`format: {}` maps no roles", dataset.format.name());
+        return fault("roles", message, "they belong to formats of messages");
+    }
     for (word, role) in &dataset.roles {
         if !ROLES.contains(&role.as_str())
             && let Some(near) = nearest(role, ROLES)

@@ -80,6 +80,42 @@ impl Format {
     }
 }
 
+impl Format {
+    /// The fields that it reads, by the names that [`Fields`] gives them.
+    #[must_use]
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Auto => &[
+                "messages",
+                "role",
+                "content",
+                "tools",
+                "prompt",
+                "completion",
+                "chosen",
+                "rejected",
+                "instruction",
+                "input",
+                "output",
+                "system",
+                "history",
+                "text",
+                "tokens",
+                "weights",
+                "labels",
+            ],
+            Self::Messages => &["messages", "role", "content", "tools"],
+            Self::PromptCompletion => &["prompt", "completion", "role", "content", "tools"],
+            Self::Sharegpt => &["messages", "role", "content", "system", "tools"],
+            Self::Alpaca => &["instruction", "input", "output", "system", "history", "tools"],
+            Self::Preference => &["prompt", "chosen", "rejected", "role", "content", "tools"],
+            Self::Text => &["text"],
+            Self::Tokens => &["tokens", "weights", "labels"],
+            Self::Record => &[],
+        }
+    }
+}
+
 /// What fields are called in a dataset. What is not given has the format's own name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

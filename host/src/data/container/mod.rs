@@ -108,7 +108,7 @@ pub fn open(mut file: File, path: &Path) -> Result<Contents> {
         let rows = parquet::Rows::open(file).map_err(|e| {
             Error::data(format!("not a Parquet file: {e}"))
                 .place(path, None, None)
-                .hint("the file is damaged or incomplete: write or copy it again")
+                .hint(parquet::hint(&e))
         })?;
         return Ok(Contents { input: Box::new(rows), counted: Counted::Rows });
     }

@@ -18,7 +18,13 @@ use std::{
     io::{Read, Result},
 };
 
-const HINT: &str = "the file is damaged or incomplete: write or copy it again";
+/// What to do about an error of the crate.
+pub(super) fn hint(error: &str) -> &'static str {
+    match error.contains("Disabled feature") {
+        true => "write it without compression, or with snappy, gzip, lz4 or zstd",
+        false => "the file is damaged or incomplete: write or copy it again",
+    }
+}
 
 /// Reads rows as lines.
 pub(super) struct Rows {
@@ -41,7 +47,7 @@ impl Rows {
         let row = contained(|| rows.next())
             .and_then(|row| row.transpose().map_err(|e| said(&e)))
             .map_err(|e| {
-            Damage::error(format!("the Parquet file cannot be read: {e}"), HINT)
+            Damage::error(format!("the Parquet file cannot be read: {e}"), hint(&e))
         })?;
         let Some(row) = row else { return Ok(false) };
         self.line.clear();
