@@ -124,6 +124,14 @@ fn roles_that_miss_narrowly_get_hints() {
     let told = |role: &str| format!("22: `messages[0].role`: unknown role `{role}`");
     refused(&line("assitant"), &[], &told("assitant"), "did you mean `assistant`?");
     refused(&line("human"), &[], &told("human"), "`roles: {human: user}` of the dataset maps it");
+    let line = json!({"messages": [{"from": "human", "value": "a"}]});
+    let told = "14: `messages[0].role`: is missing";
+    refused(&line, &[], told, "`format: sharegpt` with `fields: {messages: messages}` reads");
+    let set = ["datasets[0].format=sharegpt", "datasets[0].fields={messages: messages}"];
+    let line = json!({"messages": [{"from": "gpt", "value": "a"}]});
+    assert_eq!(examples(&[line], &["--set", set[0], "--set", set[1]]).len(), 1);
+    let line = json!({"messages": [{"rol": "user", "content": "a"}]});
+    refused(&line, &[], "14: `messages[0].role`: is missing", "`rol`: did you mean `role`?");
     let line = json!({"conversations": [{"from": "humn", "value": "a"}]});
     let told = "27: `conversations[0].from`: unknown role `humn`";
     refused(&line, &[], told, "did you mean `human`?");

@@ -342,15 +342,15 @@ fn place(
     record: &Conversation<'_>,
     error: tinsmith_plugin_api::Error,
 ) -> (Option<usize>, Error) {
-    let about_role = near::is_about_role(&error);
+    let refused = error.clone();
     let mut error = Error::from(error);
     error.kind = crate::Kind::Data;
     if let Some(field) = error.field.take() {
         let field = record.field_in_line(&field).into_owned();
         let at = scan::locate(line, &field);
         error.field = Some(field);
-        if about_role && let Some(role) = scan::text_at(line, at) {
-            error.hint = Some(near::role(&role));
+        if let Some(hint) = near::better(&refused, line, at) {
+            error.hint = Some(hint);
         }
         return (Some(at), error);
     }

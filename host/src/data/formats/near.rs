@@ -1,6 +1,6 @@
 //! Words that were meant to be others: hints for keys and roles that miss narrowly.
 
-use crate::text::nearest;
+use crate::{data::scan, text::nearest};
 use tinsmith_plugin_api::Error as PluginError;
 
 /// Roles that renderers know, and what other formats call them.
@@ -58,7 +58,7 @@ pub(super) fn key(keys: &[String], wanted: &[&str]) -> Option<String> {
 }
 
 /// The hint for a role that nobody knows.
-pub(in crate::data) fn role(role: &str) -> String {
+pub(super) fn role(role: &str) -> String {
     let lower = role.to_ascii_lowercase();
     if let Some((_, meant)) = ELSEWHERE.iter().find(|(name, _)| *name == lower) {
         let more = match *meant {
@@ -78,7 +78,23 @@ pub(in crate::data) fn role(role: &str) -> String {
     }
 }
 
-/// Whether a renderer refused a role.
-pub(in crate::data) fn is_about_role(error: &PluginError) -> bool {
-    error.field().is_some_and(|f| f.ends_with(".role")) && error.message().contains("unknown role")
+/// A better hint for what a renderer refused at a byte of the line, if the line shows one.
+pub(in crate::data) fn better(error: &PluginError, line: &str, at: usize) -> Option<String> {
+    if !error.field()?.ends_with(".role") {
+        return None;
+    }
+    if error.message().contains("unknown role") {
+        return Some(role(&scan::text_at(line, at)?));
+    }
+    // What lacks a role is where the message begins.
+    let keys: Vec<String> =
+        scan::members(line, at).iter().map(|(k, _)| scan::key(line, k)).collect();
+    let has = |name: &str| keys.iter().any(|key| key == name);
+    if has("from") && has("value") {
+        let hint =
+            "`format: sharegpt` with `fields: {messages: messages}` reads `from` and `value`";
+        return Some(hint.into());
+    }
+    let near = keys.iter().find_map(|key| Some((key, nearest(key, ["role"])?)))?;
+    Some(format!("`{}`: did you mean `{}`?", word(near.0), near.1))
 }
