@@ -5,6 +5,7 @@ The host: everything between a config file and a trained adapter that is not a p
 mod builtin;
 pub mod cli;
 pub mod config;
+pub mod contained;
 pub mod data;
 pub mod env;
 pub mod error;

@@ -10,6 +10,7 @@ use std::{
 use tinsmith::{
     Error,
     cli::{self, Cli, Ui},
+    contained,
 };
 
 fn main() -> ExitCode {
@@ -41,8 +42,12 @@ fn fail(ui: &Ui, error: &Error) -> ExitCode {
 }
 
 /// A panic of our own is a bug: said in the words of an error, with a hint, and no backtrace unless
-/// `RUST_BACKTRACE` asks for it. Panics of plugins end in their guard and never come here.
+/// `RUST_BACKTRACE` asks for it. Panics of plugins end in their guard and never come here; those of libraries that read
+/// data become errors.
 fn report_panic(info: &PanicHookInfo<'_>) {
+    if contained::is_contained() {
+        return;
+    }
     let payload = info.payload();
     let what = payload
         .downcast_ref::<&str>()

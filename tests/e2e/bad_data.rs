@@ -126,7 +126,7 @@ fn places_behind_bom_crlf_and_blank_lines() {
 fn messages_and_a_pair_in_one_line() {
     let both =
         r#"{"messages": [{"role": "user", "content": "m"}], "prompt": "p", "completion": "c"}"#;
-    bad_line(both, "2:1", "has `messages` and also `prompt` or `completion`");
+    bad_line(both, "2:1", "has the keys of several formats: `messages` (messages)");
     let shown = render(format!("{both}\n"), &["--set", "datasets[0].format=prompt_completion"]);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     assert_eq!(records(&shown), ["0"]);
@@ -144,7 +144,7 @@ fn empty_content_and_no_messages() {
     let empty = r#"{"messages": [{"role": "user", "content": ""}]}"#;
     bad_line(empty, "2:43", "`messages[0].content`: is empty");
     bad_line(r#"{"messages": []}"#, "2:14", "`messages`: is empty");
-    bad_line(r#"{"text": "hi"}"#, "2:1", "has neither `messages` nor `prompt` and `completion`");
+    bad_line(r#"{"id": "hi"}"#, "2:1", "has no key that tells a format, only `id`");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    data::{DataReport, Fate, Limits, Refused, Rendered, Step, judge, stream},
+    data::{DataReport, Fate, Limits, Refused, Rendered, Step, stream},
     error::printable,
     text::{grouped, plural},
 };
@@ -113,8 +113,8 @@ fn measure(args: &DataArgs, ui: &Ui) -> Result<()> {
     let opened = open(&args.rendering, &args.files, None, ui)?;
     let mut report = DataReport::default();
     let mut stats = Stats::new(opened.limits.max_length);
-    read(&opened, Limits::none(), ui, &mut report, &mut |_, batch, _| {
-        stats.add(batch);
+    read(&opened, Limits::none(), ui, &mut report, &mut |_, batch, fates| {
+        stats.add(batch, fates);
         Ok(())
     })?;
     report.check_files()?;
@@ -138,12 +138,13 @@ fn read(
     report: &mut DataReport,
     each: EachBatch<'_>,
 ) -> Result<()> {
-    let (sources, renderer) = (&opened.sources, opened.tools.renderer.as_ref());
-    stream(sources, renderer, ui.threads(), &mut |step| {
+    let sources = &opened.sources;
+    let mut judge = opened.judge(limits);
+    stream(sources, opened.makers(), ui.threads(), &mut |step| {
         match step {
             Step::Batch(mut batch) => {
                 let name = sources[batch.dataset].name();
-                let fates = judge(&mut batch, limits);
+                let fates = judge.judge(&mut batch);
                 report.add(&name, &batch, &fates);
                 each(&name, &batch, &fates)?;
             }

@@ -13,38 +13,38 @@ use super::{
 };
 use crate::{
     Error, Result,
-    data::{DataReport, DataSource, Fate, Rendered, Step, judge, stream},
+    data::{DataReport, DataSource, Fate, Makers, Rendered, Step, stream},
 };
 use prompts::Prompts;
 use show::{HTML_HEAD, Shown};
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
-use tinsmith_plugin_api::RendererHandle;
 
 /// Runs the command.
 pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
-    let mut opened = open(&args.rendering, &args.files, None, ui)?;
-    let renderer: Arc<dyn RendererHandle> = if args.generation_prompt {
-        Arc::new(Prompts(Arc::clone(&opened.tools.renderer)))
-    } else {
-        Arc::clone(&opened.tools.renderer)
-    };
+    let opened = open(&args.rendering, &args.files, None, ui)?;
+    let prompts = Prompts(Arc::clone(&opened.tools.renderer));
     if args.format == RenderFormat::Html {
         ui.data(HTML_HEAD)?;
     }
+    let mut judge = opened.judge(opened.limits);
+    let makers = match args.generation_prompt {
+        true => Makers { renderer: &prompts, tokenizer: None, ..opened.makers() },
+        false => opened.makers(),
+    };
     let mut report = DataReport::default();
     let mut hints = Hints::default();
     let mut left = args.limit.unwrap_or(u64::MAX);
-    for source in std::mem::take(&mut opened.sources) {
+    for source in opened.sources.clone() {
         if left == 0 || ui.stdout_closed() {
             break;
         }
         let source = DataSource { limit: Some(left), ..source };
         let before = report.rows;
         let name = source.name();
-        stream(std::slice::from_ref(&source), renderer.as_ref(), ui.threads(), &mut |step| {
+        stream(std::slice::from_ref(&source), makers, ui.threads(), &mut |step| {
             match step {
                 Step::Batch(mut batch) => {
-                    let fates = judge(&mut batch, opened.limits);
+                    let fates = judge.judge(&mut batch);
                     report.add(&name, &batch, &fates);
                     for refused in &batch.refused {
                         hints.error(ui, refused.placed(&name));
@@ -83,7 +83,7 @@ fn print(
             Fate::Untrained => {
                 (whole.min(opened.limits.max_length), "  left out: no token of it is trained")
             }
-            Fate::Overlong | Fate::Refused => continue,
+            Fate::Overlong | Fate::Refused | Fate::Duplicate => continue,
         };
         let shown = Shown { file, batch, example, tokens, note };
         match args.format {

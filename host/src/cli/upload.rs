@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     config::OnBadRecord,
     data::{
-        DataReport, Step, judge,
+        DataReport, Fate, Mapping, Step,
         staged::{Content, Manifest, id, keys, stage},
         stream,
     },
@@ -58,7 +58,15 @@ pub fn run(args: &UploadArgs, ui: &Ui) -> Result<()> {
     }
     // Only the folder of runs is looked in for an id.
     match &args.storage {
-        None => ui.info(format_args!("next: `datasets: [{{path: {}}}]` in a config", manifest.id)),
+        None => {
+            // What was checked was read by these names: the rows keep theirs.
+            let mapped = opened.sources.iter().any(|s| s.mapping != Mapping::default());
+            let more = if mapped { ", with `format`, `fields` and `roles` as here" } else { "" };
+            ui.info(format_args!(
+                "next: `datasets: [{{path: {}}}]` in a config{more}",
+                manifest.id
+            ));
+        }
         Some(_) => ui.info(format_args!(
             "its rows are `{}` there; a config finds ids in its own `output` folder only",
             manifest.data
@@ -72,23 +80,30 @@ fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> 
     let skip = opened.tools.loaded.config.data.on_bad_record == OnBadRecord::Skip;
     let mut report = DataReport::default();
     let mut content = Content::default();
-    // Kept only where rows are left out: without `skip` nothing is staged once one is bad.
+    // Copies, and bad rows: without `skip` nothing is staged once one is bad.
     let mut left_out = HashSet::new();
     let mut hints = Hints::default();
     let mut shown = 0;
     let sources = &opened.sources;
-    let renderer = opened.tools.renderer.as_ref();
-    stream(sources, renderer, ui.threads(), &mut |step| {
+    let mut judge = opened.judge(opened.limits);
+    stream(sources, opened.makers(), ui.threads(), &mut |step| {
         match step {
             Step::Batch(mut batch) => {
                 let name = sources[batch.dataset].name();
-                let fates = judge(&mut batch, opened.limits);
+                let fates = judge.judge(&mut batch);
                 for refused in batch.refused.iter().take(SHOWN - shown) {
                     hints.error(ui, refused.placed(&name));
                     shown += 1;
                 }
                 report.add(&name, &batch, &fates);
-                let bad: HashSet<u64> = batch.refused.iter().map(|r| r.record).collect();
+                let mut bad: HashSet<u64> = batch.refused.iter().map(|r| r.record).collect();
+                let copies = fates.iter().zip(&batch.examples.record);
+                let copies = copies
+                    .filter(|(fate, _)| **fate == Fate::Duplicate)
+                    .map(|(_, r)| batch.lines.rows[batch.given[*r as usize] as usize].record);
+                let copies: HashSet<u64> = copies.collect();
+                left_out.extend(copies.iter().map(|record| (batch.dataset, *record)));
+                bad.extend(copies);
                 for row in batch.lines.rows.iter().filter(|row| !bad.contains(&row.record)) {
                     content.add(batch.lines.text(row));
                 }

@@ -1,8 +1,8 @@
 //! What types cannot say: ranges, and keys that must or must not stand together. Everything here is
 //! known without reading a file of data or asking a plugin.
 
-use super::{Config, Curve, Loaded, Mode, secret};
-use crate::{Error, Result};
+use super::{Config, Curve, Dataset, Format, Loaded, Mode, secret};
+use crate::{Error, Result, text::nearest};
 
 /// Checks a decoded config.
 ///
@@ -92,11 +92,18 @@ fn datasets(config: &Config) -> Fault {
     }
     for (i, dataset) in config.datasets.iter().enumerate() {
         if dataset.path.is_empty() {
-            return fault(format!("datasets[{i}].path"), "must not be empty", "name a JSONL file");
+            return fault(
+                format!("datasets[{i}].path"),
+                "must not be empty",
+                "name a file of records",
+            );
         }
         if dataset.limit == Some(0) {
             let hint = "remove the key to read every record";
             return fault(format!("datasets[{i}].limit"), "must be at least 1, not 0", hint);
+        }
+        if let Some((key, message, hint)) = dataset_shape(dataset) {
+            return fault(format!("datasets[{i}].{key}"), message, hint);
         }
     }
     if config.data.max_length < 2 {
@@ -106,6 +113,61 @@ fn datasets(config: &Config) -> Fault {
             message,
             "an example has a token to read and one to learn",
         );
+    }
+    None
+}
+
+/// What roles mean to renderers. They may know others.
+const ROLES: [&str; 5] = ["system", "user", "assistant", "tool", "developer"];
+
+fn dataset_shape(dataset: &Dataset) -> Fault {
+    let weight = dataset.weight;
+    if !(0.001..=1000.0).contains(&weight) {
+        let hint = "2 shows each example twice an epoch, 0.5 every other epoch";
+        return fault("weight", format!("must be from 0.001 to 1000, not {weight}"), hint);
+    }
+    let fields = dataset.fields.all();
+    for (i, (field, name)) in fields.iter().enumerate() {
+        let Some(name) = name else { continue };
+        if name.is_empty() {
+            return fault(
+                format!("fields.{field}"),
+                "must not be empty",
+                "name a key of the records",
+            );
+        }
+        if let Some((other, _)) = fields[..i].iter().find(|(_, n)| *n == Some(*name)) {
+            let message = format!("`{name}` is already `{other}`");
+            return fault(format!("fields.{field}"), message, "name another key of the records");
+        }
+    }
+    if let Some((field, _)) = fields
+        .iter()
+        .find(|(field, name)| name.is_some() && !dataset.format.fields().contains(field))
+    {
+        let message = format!("`format: {}` reads no `{field}`", dataset.format.name());
+        let hint = match dataset.format.fields() {
+            [] => "it passes records on as they are".to_owned(),
+            known => format!("its fields are {}", known.join(", ")),
+        };
+        return fault(format!("fields.{field}"), message, hint);
+    }
+    if !dataset.roles.is_empty() && !dataset.format.fields().contains(&"role") {
+        let message = format!("`format: {}` maps no roles", dataset.format.name());
+        return fault("roles", message, "they belong to formats of messages");
+    }
+    for (word, role) in &dataset.roles {
+        if !ROLES.contains(&role.as_str())
+            && let Some(near) = nearest(role, ROLES)
+        {
+            let hint = format!("did you mean `{near}`? known are {}", ROLES.join(", "));
+            return fault(format!("roles.{word}"), format!("unknown role `{role}`"), hint);
+        }
+    }
+    let tokens = matches!(dataset.format, Format::Tokens | Format::Auto);
+    if dataset.columns.is_some() && !tokens {
+        let message = format!("`format: {}` has no columns", dataset.format.name());
+        return fault("columns", message, "they belong to `format: tokens`");
     }
     None
 }
@@ -121,7 +183,7 @@ fn eval_split(config: &Config) -> Fault {
         );
     }
     if split.path.as_deref() == Some("") {
-        return fault("data.eval.path", "must not be empty", "name a JSONL file");
+        return fault("data.eval.path", "must not be empty", "name a file of records");
     }
     if let Some(fraction) = split.fraction
         && !(fraction > 0.0 && fraction < 1.0)

@@ -1,36 +1,7 @@
-//! What it is trained on: `datasets` and `data`.
+//! How records become examples: `data`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// A dataset.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Dataset {
-    /// JSONL file, relative to the config.
-    pub path: String,
-    /// What its lines are.
-    #[serde(default)]
-    pub format: Format,
-    /// Read at most this many records. Default: all.
-    #[serde(default)]
-    pub limit: Option<u64>,
-}
-
-/// What the lines of a dataset are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// Told by each line's keys.
-    #[default]
-    Auto,
-    /// `{"messages": [{"role": …, "content": …}, …]}`
-    Messages,
-    /// `{"prompt": …, "completion": …}`
-    PromptCompletion,
-    /// Whatever the renderer reads; passed on as it is.
-    Record,
-}
 
 /// How records become examples.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -45,6 +16,8 @@ pub struct Data {
     pub overlong: Overlong,
     /// What happens to a record that cannot be read or rendered.
     pub on_bad_record: OnBadRecord,
+    /// What happens to a record of which an earlier one is the exact copy.
+    pub dedupe: Dedupe,
     /// Whether each epoch has an order of its own. Otherwise: the order of the files.
     pub shuffle: bool,
     /// Seed of the order and of the evaluation split.
@@ -60,6 +33,7 @@ impl Default for Data {
             max_length: 2048,
             overlong: Overlong::default(),
             on_bad_record: OnBadRecord::default(),
+            dedupe: Dedupe::default(),
             shuffle: true,
             seed: 0,
             eval: None,
@@ -89,6 +63,17 @@ pub enum OnBadRecord {
     Error,
     /// The record is left out, counted and named.
     Skip,
+}
+
+/// What happens to a record of which an earlier one is the exact copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dedupe {
+    /// It is trained like any other.
+    #[default]
+    None,
+    /// It is left out and counted.
+    Exact,
 }
 
 /// What is held out for evaluation: exactly one of the three.

@@ -11,6 +11,7 @@ that whatever is found wrong later, also by a plugin in its own section, is told
 
 mod check;
 mod data;
+mod dataset;
 mod decode;
 mod explain;
 mod model;
@@ -28,7 +29,8 @@ mod training;
 mod tree;
 mod yaml;
 
-pub use data::{Data, Dataset, EvalSplit, Format, OnBadRecord, Overlong};
+pub use data::{Data, Dedupe, EvalSplit, OnBadRecord, Overlong};
+pub use dataset::{Dataset, Fields, Format};
 pub use model::{Lora, Model};
 pub use plugin_ref::PluginRef;
 pub use run::{Checkpoint, Checks, Eval, Limits, Tracking};

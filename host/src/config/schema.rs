@@ -123,7 +123,12 @@ fn kind(root: &Value, schema: &Value) -> String {
         Some("integer") => "whole number",
         Some("boolean") => "true or false",
         Some("string") => "text",
-        Some("object") => "section",
+        Some("object") => match schema.get("additionalProperties") {
+            Some(values) if values.is_object() => {
+                return format!("map of {}", kind(root, values));
+            }
+            _ => "section",
+        },
         Some("array") => {
             let item = schema.get("items").map(|items| kind(root, items)).unwrap_or_default();
             return if item == "section" {

@@ -1,5 +1,6 @@
 //! The examples of a run, packed end to end: flat arrays, no object per row.
 
+use std::collections::BTreeSet;
 use tinsmith_plugin_api::{Column, ColumnData, Examples};
 
 /// Where an example came from.
@@ -29,6 +30,8 @@ pub struct ExampleSet {
     pub source: Vec<Source>,
     /// Named per-token columns besides tokens and weights, each `[T]`.
     pub columns: Vec<Column>,
+    /// Which dataset gave which column; elsewhere it is zero.
+    pub given: BTreeSet<(u32, String)>,
 }
 
 impl Default for ExampleSet {
@@ -40,6 +43,7 @@ impl Default for ExampleSet {
             groups: Vec::new(),
             source: Vec::new(),
             columns: Vec::new(),
+            given: BTreeSet::new(),
         }
     }
 }
@@ -111,6 +115,9 @@ impl ExampleSet {
         self.tokens.extend_from_slice(&from.tokens[range.clone()]);
         self.weights.extend_from_slice(&from.weights[range.clone()]);
         for column in &from.columns {
+            if !self.given.iter().any(|(d, n)| (*d, n) == (source.dataset, &column.name)) {
+                self.given.insert((source.dataset, column.name.clone()));
+            }
             let known = self.columns.iter().position(|c| same_kind(c, column));
             let at = known.unwrap_or_else(|| {
                 self.columns.push(Column { name: column.name.clone(), data: empty(&column.data) });
@@ -145,6 +152,7 @@ impl ExampleSet {
                 .iter()
                 .map(|c| Column { name: c.name.clone(), data: empty(&c.data) })
                 .collect(),
+            given: self.given.clone(),
             ..Self::default()
         };
         let (mut kept, mut end) = (0, 0);

@@ -1,6 +1,11 @@
 //! Prompts of what is held out, for answers before and after training.
 
-use super::{formats, prepare::Used, read::Reader, source::DataSource};
+use super::{
+    formats,
+    prepare::Used,
+    read::{Lines, Reader},
+    source::DataSource,
+};
 use crate::{Error, Result};
 use serde_json::Value;
 
@@ -14,28 +19,67 @@ pub struct HeldOut {
 }
 
 /// Reads the records again, by their place, and takes their prompts. Records without messages, or
-/// without text from the assistant, have none.
+/// without text from the assistant, have none; of a pair, the chosen answer counts.
 pub(super) fn prompts<'a>(
     sources: &[DataSource],
     records: impl Iterator<Item = &'a Used>,
 ) -> Result<Vec<HeldOut>> {
     let mut prompts = Vec::new();
+    let mut passing = Passing::default();
     for used in records {
         let source = &sources[used.source.dataset as usize];
-        let mut reader = Reader::new(source.open(used.offset)?, Some(1));
-        let lines = reader.next_lines()?;
-        let line = lines.as_ref().and_then(|l| l.rows.first().map(|row| l.text(row)));
-        let mapped = line.and_then(|line| formats::map_record(line, source.format).ok());
-        let Some(mapped) = mapped else {
+        let line = passing.line(source, used).map_err(|e| source.blame(e))?;
+        let mapped = line.and_then(|line| {
+            let mapped = formats::map_record(&line, &source.mapping).ok()?;
+            Some(mapped.conversations().first().and_then(|first| prompt(&first.json)))
+        });
+        let Some(found) = mapped else {
             return Err(Error::data("the file was changed while it was read").place(
                 source.name(),
                 Some(used.source.line),
                 None,
             ));
         };
-        prompts.extend(prompt(&mapped.json));
+        prompts.extend(found);
     }
     Ok(prompts)
+}
+
+/// A container read again from its beginning: its records come by in order.
+#[derive(Default)]
+struct Passing {
+    dataset: Option<u32>,
+    reader: Option<Reader>,
+    batch: Lines,
+    /// Row of the batch that comes next.
+    next: usize,
+}
+
+impl Passing {
+    fn line(&mut self, source: &DataSource, used: &Used) -> Result<Option<String>> {
+        if self.dataset != Some(used.source.dataset) {
+            let reader = source.lines()?;
+            *self = Self { dataset: Some(used.source.dataset), ..Self::default() };
+            self.reader = Some(reader);
+        }
+        let Some(reader) = &mut self.reader else { return Ok(None) };
+        if reader.counted().is_seekable() {
+            let lines = source.lines_from(used.offset)?.next_lines()?;
+            return Ok(lines.and_then(|l| l.rows.first().map(|row| l.text(row).to_owned())));
+        }
+        loop {
+            while let Some(row) = self.batch.rows.get(self.next) {
+                self.next += 1;
+                if row.record == used.source.record {
+                    return Ok(Some(self.batch.text(row).to_owned()));
+                }
+            }
+            match reader.next_lines()? {
+                Some(batch) => (self.batch, self.next) = (batch, 0),
+                None => return Ok(None),
+            }
+        }
+    }
 }
 
 fn prompt(json: &str) -> Option<HeldOut> {

@@ -1,6 +1,6 @@
 //! What happens to examples that are too long, and to those in which nothing is trained.
 
-use super::{example_set::trained, pipeline::Rendered, refused::Refused};
+use super::{dedupe::Seen, example_set::trained, pipeline::Rendered};
 use crate::{Error, config::Overlong};
 use tinsmith_plugin_api::Examples;
 
@@ -39,6 +39,57 @@ pub enum Fate {
     Untrained,
     /// Left out: its record is refused.
     Refused,
+    /// Left out: an earlier record is the exact copy of its.
+    Duplicate,
+}
+
+/// Judges batch after batch, in the order of the datasets.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    limits: Limits,
+    /// The records so far, where copies are left out.
+    seen: Option<Seen>,
+    /// The dataset that holds what is evaluated on: its records are compared among themselves.
+    held_out: Option<usize>,
+}
+
+impl Judge {
+    /// By limits alone: copies are records like others.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, seen: None, held_out: None }
+    }
+
+    /// Copies are left out if `exact`. Those of the dataset `held_out` are not compared with others.
+    #[must_use]
+    pub fn dedupe(mut self, exact: bool, held_out: Option<usize>) -> Self {
+        self.seen = exact.then(Seen::default);
+        self.held_out = held_out;
+        self
+    }
+
+    /// The fate of every example of a batch. With copies left out, its rows must be hashed.
+    pub fn judge(&mut self, rendered: &mut Rendered) -> Vec<Fate> {
+        let mut fates = judge(rendered, self.limits);
+        let Some(seen) = &mut self.seen else { return fates };
+        let held_out = self.held_out == Some(rendered.dataset);
+        let mut copies: Option<u32> = None;
+        let mut last = None;
+        for (fate, record) in fates.iter_mut().zip(&rendered.examples.record) {
+            if last != Some(*record) && matches!(fate, Fate::Used { .. }) {
+                // Only what would be used can be a copy, or be copied.
+                last = Some(*record);
+                let print = rendered.prints.get(*record as usize);
+                if print.is_some_and(|print| !seen.is_new(held_out, *print)) {
+                    copies = Some(*record);
+                }
+            }
+            if copies == Some(*record) {
+                *fate = Fate::Duplicate;
+            }
+        }
+        fates
+    }
 }
 
 /// The fate of every example of a batch. Under [`Overlong::Error`] the records of overlong examples
@@ -47,6 +98,11 @@ pub fn judge(rendered: &mut Rendered, limits: Limits) -> Vec<Fate> {
     let examples = &rendered.examples;
     let mut fates: Vec<Fate> =
         (0..examples.len()).map(|i| judge_one(examples, i, limits)).collect();
+    for (fate, record) in fates.iter_mut().zip(&examples.record) {
+        if rendered.misfits.contains(record) {
+            *fate = Fate::Refused;
+        }
+    }
     if limits.overlong == Overlong::Error {
         refuse_overlong(rendered, &mut fates, limits);
     }
@@ -94,7 +150,8 @@ fn refuse_overlong(rendered: &mut Rendered, fates: &mut [Fate], limits: Limits) 
             limits.max_length
         ))
         .hint("raise `data.max_length`, or choose `data.overlong: drop` or `truncate_right`");
-        rendered.refused.push(Refused::new(row.line, row.record, None, error));
+        let refused = rendered.lines.refuse(&row, None, error);
+        rendered.refused.push(refused);
         for (fate, of) in fates.iter_mut().zip(&examples.record) {
             if *of == record {
                 *fate = Fate::Refused;

@@ -2,9 +2,9 @@
 From files to examples.
 
 ```text
-         ┌─ map to messages ─ render ─┐
-file ─▶ lines                      in order ─▶ limits ─▶ ExampleSet, split into train and eval
-         └─ map to messages ─ render ─┘                  DataReport: what became of every row
+                      ┌─ map ─ render ─┐
+file ─ container ─▶ lines           in order ─▶ limits, copies ─▶ ExampleSet, split into train and eval
+                      └─ map ─ render ─┘                          DataReport: what became of every row
 ```
 
 Lines are read in batches, rendered on all threads and handed on in the order of the file. What is in
@@ -12,12 +12,17 @@ memory between the file and its user is bounded by a few batches; what training 
 of tokens and weights, and nothing per row but its place.
 */
 
+mod assemble;
+pub mod container;
+mod dedupe;
 mod example_set;
 #[cfg(test)]
 mod fake;
 mod formats;
 mod held_out;
 mod limits;
+mod made;
+mod mapping;
 mod pipeline;
 mod prepare;
 mod read;
@@ -28,12 +33,14 @@ mod scan;
 mod source;
 mod split;
 pub mod staged;
+mod uniform;
 
 pub use example_set::{ExampleSet, Source};
-pub use formats::{Mapped, NoRecord, map_record};
+pub use formats::{Conversation, Mapped, NoRecord, PlainText, TokenRow, map_record};
 pub use held_out::HeldOut;
-pub use limits::{Fate, Limits, judge};
-pub use pipeline::{Rendered, Step, stream};
+pub use limits::{Fate, Judge, Limits};
+pub use mapping::Mapping;
+pub use pipeline::{Makers, Rendered, Step, stream};
 pub use prepare::{DataJob, OnProgress, Prepared, prepare};
 pub use read::{BATCH_RECORDS, Digested, Lines, MAX_LINE, Reader, Row};
 pub use refused::{Refused, RefusedRow};

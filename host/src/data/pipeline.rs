@@ -8,13 +8,18 @@ slow the caller is.
 */
 
 use super::{
-    formats::{self, Mapped},
-    read::{Digested, Lines, Reader},
+    Mapping,
+    assemble::{self, Unit, assemble},
+    dedupe::{self, Print},
+    formats::{self, Conversation, Mapped, near},
+    made,
+    read::{Digested, Lines},
     refused::Refused,
     scan,
     source::DataSource,
+    uniform::Uniform,
 };
-use crate::{Error, Result, config::Format};
+use crate::{Error, Result, tokenizer::Tokenizer};
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
@@ -39,6 +44,31 @@ pub struct Rendered {
     pub given: Vec<u32>,
     /// Rows that gave no example because something is wrong with them, in order.
     pub refused: Vec<Refused>,
+    /// Rows that were refused after they were rendered: indices into `given`.
+    pub misfits: Vec<u32>,
+    /// Rows that are preference pairs: indices into `given`, rising.
+    pub pairs: Vec<u32>,
+    /// A hash of what each row was mapped to, if asked for: one for each of `given`.
+    pub prints: Vec<Print>,
+    /// The columns of rows of tokens: index into `given`, and names.
+    pub(super) columns: Vec<(u32, Vec<String>)>,
+}
+
+/// What makes examples of records.
+#[derive(Clone, Copy)]
+pub struct Makers<'a> {
+    /// Makes them of conversations.
+    pub renderer: &'a dyn RendererHandle,
+    /// For texts and tokens, which no renderer sees. None: such rows are refused.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// Whether to hash every row.
+    pub prints: bool,
+}
+
+impl std::fmt::Debug for Makers<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Makers").field("prints", &self.prints).finish_non_exhaustive()
+    }
 }
 
 /// What the caller of [`stream`] is told, in order.
@@ -61,10 +91,10 @@ const LONG: usize = 4 << 20;
 
 type Answer = (u64, Result<Step>);
 
-struct Work {
+struct Work<'s> {
     sequence: u64,
     dataset: usize,
-    format: Format,
+    mapping: &'s Mapping,
     lines: Lines,
 }
 
@@ -76,7 +106,7 @@ struct Work {
 /// Wrong rows are no errors; they are in [`Rendered::refused`].
 pub fn stream(
     sources: &[DataSource],
-    renderer: &dyn RendererHandle,
+    makers: Makers<'_>,
     threads: usize,
     each: &mut dyn FnMut(Step) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
@@ -86,16 +116,16 @@ pub fn stream(
         // The receiver is right here.
         let _ = permit.send(());
     }
-    let (give, work) = mpsc::channel::<Work>();
+    let (give, work) = mpsc::channel::<Work<'_>>();
     let (answer, answers) = mpsc::channel::<Answer>();
-    let (give_long, long) = mpsc::channel::<Work>();
+    let (give_long, long) = mpsc::channel::<Work<'_>>();
     let (work, long) = (Mutex::new(work), Mutex::new(long));
     thread::scope(|scope| {
         let reader = answer.clone();
         scope.spawn(move || read_all(sources, &permits, &give, &give_long, &reader));
         for queue in std::iter::once(&long).chain(std::iter::repeat_n(&work, threads)) {
             let answer = answer.clone();
-            scope.spawn(move || render_all(renderer, queue, &answer));
+            scope.spawn(move || render_all(makers, queue, &answer));
         }
         drop(answer);
         // Both ends of this thread go when it returns: then the others have nobody to work for.
@@ -111,12 +141,17 @@ fn in_order(
     each: &mut dyn FnMut(Step) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let mut early = BTreeMap::new();
+    let mut uniform = Uniform::default();
     let mut next = 0;
     for (sequence, step) in answers {
         early.insert(sequence, step);
         while let Some(step) = early.remove(&next) {
             next += 1;
-            if each(step?)?.is_break() {
+            let mut step = step?;
+            if let Step::Batch(batch) = &mut step {
+                uniform.check(batch);
+            }
+            if each(step)?.is_break() {
                 return Ok(());
             }
             // The reader may have ended.
@@ -127,17 +162,17 @@ fn in_order(
 }
 
 /// Reads until the end, an error, or until nobody waits for more.
-fn read_all(
-    sources: &[DataSource],
+fn read_all<'s>(
+    sources: &'s [DataSource],
     permits: &Receiver<()>,
-    work: &Sender<Work>,
-    long: &Sender<Work>,
+    work: &Sender<Work<'s>>,
+    long: &Sender<Work<'s>>,
     answers: &Sender<Answer>,
 ) {
     let mut sequence = 0;
     for (dataset, source) in sources.iter().enumerate() {
-        let mut reader = match source.open(0) {
-            Ok(input) => Reader::new(input, source.limit),
+        let mut reader = match source.lines() {
+            Ok(reader) => reader,
             Err(e) => {
                 let _ = answers.send((sequence, Err(e)));
                 return;
@@ -151,20 +186,21 @@ fn read_all(
             sequence += 1;
             let sent = match reader.next_lines() {
                 Ok(Some(lines)) => {
-                    let format = source.format;
+                    let mapping = &source.mapping;
                     let queue = if lines.bytes() > LONG { long } else { work };
-                    queue.send(Work { sequence: this, dataset, format, lines }).is_ok()
+                    queue.send(Work { sequence: this, dataset, mapping, lines }).is_ok()
                 }
                 Ok(None) => {
-                    let end = Step::End { dataset, digest: reader.digest() };
-                    if answers.send((this, Ok(end))).is_err() {
+                    let end = source.digest(&reader);
+                    let failed = end.is_err();
+                    let end = end.map(|digest| Step::End { dataset, digest });
+                    if answers.send((this, end)).is_err() || failed {
                         return;
                     }
                     break;
                 }
                 Err(e) => {
-                    let e = e.context(format!("dataset `{}`", source.name()));
-                    let _ = answers.send((this, Err(e)));
+                    let _ = answers.send((this, Err(source.blame(e))));
                     return;
                 }
             };
@@ -175,72 +211,148 @@ fn read_all(
     }
 }
 
-fn render_all(
-    renderer: &dyn RendererHandle,
-    work: &Mutex<Receiver<Work>>,
-    answers: &Sender<Answer>,
-) {
+fn render_all(makers: Makers<'_>, work: &Mutex<Receiver<Work<'_>>>, answers: &Sender<Answer>) {
     loop {
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(work) = next else { return };
         let sequence = work.sequence;
-        let rendered = render(renderer, work).map(|r| Step::Batch(Box::new(r)));
+        let rendered = render(makers, work).map(|r| Step::Batch(Box::new(r)));
         if answers.send((sequence, rendered)).is_err() {
             return;
         }
     }
 }
 
-fn render(renderer: &dyn RendererHandle, work: Work) -> Result<Rendered> {
-    let Work { dataset, format, mut lines, .. } = work;
+fn render(makers: Makers<'_>, work: Work<'_>) -> Result<Rendered> {
+    let Work { dataset, mapping, mut lines, .. } = work;
     let mut refused = std::mem::take(&mut lines.refused);
-    let mut mapped: Vec<Mapped<'_>> = Vec::with_capacity(lines.rows.len());
-    let mut given = Vec::with_capacity(lines.rows.len());
+    let mut batch = Mappings::default();
     for (i, row) in lines.rows.iter().enumerate() {
         let text = lines.text(row);
-        match formats::map_record(text, format) {
-            Ok(record) => {
-                mapped.push(record);
-                given.push(i as u32);
-            }
-            Err((at, error)) => {
-                refused.push(Refused::new(row.line, row.record, Some(column(text, at)), error));
-            }
+        let made = match formats::map_record(text, mapping) {
+            Ok(mapped) => batch.take(i as u32, mapped, makers),
+            Err(wrong) => Err(wrong),
+        };
+        if let Err((at, error)) = made {
+            // The host's own examples are told by their field alone.
+            let at = match (&error.field, at) {
+                (Some(field), 0) => scan::locate(text, field),
+                _ => at,
+            };
+            refused.push(lines.refuse(row, Some(at), error));
         }
     }
-    let records: Vec<&str> = mapped.iter().map(|m| m.json.as_ref()).collect();
-    let mut examples = renderer.render_batch(&records)?;
+    let Mappings { conversations, owners, units, given, pairs, prints, columns } = batch;
+    let records: Vec<&str> = conversations.iter().map(|c| c.json.as_ref()).collect();
+    // A plugin is not asked about nothing.
+    let mut examples = match records.is_empty() {
+        true => Examples::default(),
+        false => makers.renderer.render_batch(&records)?,
+    };
     for wrong in std::mem::take(&mut examples.errors) {
-        let found = given.get(wrong.record as usize).zip(mapped.get(wrong.record as usize));
-        let Some((row, record)) = found else {
+        let at = wrong.record as usize;
+        let (Some(owner), Some(conversation)) = (owners.get(at), conversations.get(at)) else {
             return Err(Error::failed("the renderer refused a record that it was not given"));
         };
-        let row = &lines.rows[*row as usize];
-        let (column, error) = place(lines.text(row), record, wrong.error);
-        refused.push(Refused::new(row.line, row.record, column, error));
+        let row = &lines.rows[given[*owner as usize] as usize];
+        let (at, error) = place(lines.text(row), conversation, wrong.error);
+        refused.push(lines.refuse(row, at, error));
     }
-    if examples.record.iter().any(|r| *r as usize >= given.len()) {
+    if examples.record.iter().any(|r| *r as usize >= conversations.len()) {
         return Err(Error::failed("the renderer answered for a record that it was not given"));
+    }
+    drop(records);
+    drop(conversations);
+    let mut misfits = Vec::new();
+    if !assemble::is_whole(&units) {
+        let (whole, no_pairs) = assemble(&units, &examples);
+        examples = whole;
+        for (at, error) in no_pairs {
+            let row = &lines.rows[given[at as usize] as usize];
+            if !refused.iter().any(|r| r.record == row.record) {
+                refused.push(lines.refuse(row, None, error));
+            }
+            misfits.push(at);
+        }
     }
     refused.sort_by_key(|r| r.record);
     refused.dedup_by_key(|r| r.record);
-    drop(mapped);
-    Ok(Rendered { dataset, lines, examples, given, refused })
+    Ok(Rendered { dataset, lines, examples, given, refused, misfits, pairs, prints, columns })
 }
 
-/// Finds the column that a renderer's error is about, and spells its field as the line does.
+/// What the rows of a batch are mapped to.
+#[derive(Default)]
+struct Mappings<'l> {
+    /// For the renderer.
+    conversations: Vec<Conversation<'l>>,
+    /// Which of `given` each conversation is of.
+    owners: Vec<u32>,
+    units: Vec<Unit>,
+    given: Vec<u32>,
+    pairs: Vec<u32>,
+    prints: Vec<Print>,
+    columns: Vec<(u32, Vec<String>)>,
+}
+
+impl<'l> Mappings<'l> {
+    fn take(
+        &mut self,
+        row: u32,
+        mapped: Mapped<'l>,
+        makers: Makers<'_>,
+    ) -> Result<(), formats::NoRecord> {
+        let print = makers.prints.then(|| dedupe::print(&mapped));
+        let (at, first) = (self.given.len() as u32, self.conversations.len() as u32);
+        let tokenizer = makers.tokenizer.ok_or_else(|| {
+            (
+                0,
+                Error::data("there is no prompt in a text or in tokens")
+                    .hint("only conversations have prompts"),
+            )
+        });
+        let unit = match mapped {
+            Mapped::One(one) => {
+                self.conversations.push(one);
+                Unit::One(first)
+            }
+            Mapped::Pair(pair) => {
+                self.conversations.extend(pair);
+                self.pairs.push(at);
+                Unit::Pair(first)
+            }
+            Mapped::Text(text) => Unit::Made(made::text(&text, tokenizer?).map_err(|e| (0, e))?),
+            Mapped::Tokens(tokens) => {
+                let made = made::tokens(tokens, tokenizer?).map_err(|e| (0, e))?;
+                let names = made.columns.iter().map(|(name, _)| name.clone()).collect();
+                self.columns.push((at, names));
+                Unit::Made(made)
+            }
+        };
+        self.owners.resize(self.conversations.len(), at);
+        self.units.push(unit);
+        self.given.push(row);
+        self.prints.extend(print);
+        Ok(())
+    }
+}
+
+/// Finds the byte that a renderer's error is about, and spells its field as the line does.
 fn place(
     line: &str,
-    record: &Mapped<'_>,
+    record: &Conversation<'_>,
     error: tinsmith_plugin_api::Error,
-) -> (Option<u64>, Error) {
+) -> (Option<usize>, Error) {
+    let refused = error.clone();
     let mut error = Error::from(error);
     error.kind = crate::Kind::Data;
     if let Some(field) = error.field.take() {
         let field = record.field_in_line(&field).into_owned();
         let at = scan::locate(line, &field);
         error.field = Some(field);
-        return (Some(column(line, at)), error);
+        if let Some(hint) = near::better(&refused, line, at) {
+            error.hint = Some(hint);
+        }
+        return (Some(at), error);
     }
     // serde tells where, at the end of its message; a record is one line.
     let place = error.message.rsplit_once(" at line 1 column ");
@@ -248,13 +360,7 @@ fn place(
         return (None, error);
     };
     error.message = message.to_owned();
-    (record.is_as_in_line().then(|| column(line, at.saturating_sub(1))), error)
-}
-
-/// The column, from 1 and in characters, of a byte of the line.
-fn column(line: &str, byte: usize) -> u64 {
-    let before = line.char_indices().take_while(|(at, _)| *at < byte).count();
-    before as u64 + 1
+    (record.is_as_in_line().then(|| at.saturating_sub(1)), error)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Everything a run needs to know of its data, before its first step.
 
 use super::{
-    ExampleSet, Source,
+    ExampleSet, Mapping, Source,
     held_out::{self, HeldOut},
-    limits::{Fate, Limits, judge},
-    pipeline::{Rendered, Step, stream},
+    limits::{Fate, Judge, Limits},
+    pipeline::{Makers, Rendered, Step, stream},
     report::DataReport,
     resolve::resolve,
     source::DataSource,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    config::{EvalSplit, Format, Loaded, OnBadRecord},
+    config::{Dedupe, EvalSplit, Loaded, OnBadRecord},
     tokenizer::Tokenizer,
 };
 use sha2::{Digest, Sha256};
@@ -92,13 +92,18 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     let sources = sources(job.loaded)?;
     let limits =
         Limits { max_length: config.data.max_length as usize, overlong: config.data.overlong };
+    let exact = config.data.dedupe == Dedupe::Exact;
+    let own_eval = sources.len() > config.datasets.len();
+    let mut judge = Judge::new(limits).dedupe(exact, own_eval.then_some(config.datasets.len()));
+    let makers =
+        Makers { renderer: job.renderer.as_ref(), tokenizer: Some(&job.tokenizer), prints: exact };
     let mut all = Collected::default();
     let mut report = DataReport::default();
     let mut next_group = 0;
-    stream(&sources, job.renderer.as_ref(), job.threads, &mut |step| {
+    stream(&sources, makers, job.threads, &mut |step| {
         match step {
             Step::Batch(mut rendered) => {
-                let fates = judge(&mut rendered, limits);
+                let fates = judge.judge(&mut rendered);
                 let name = sources[rendered.dataset].name();
                 report.add(&name, &rendered, &fates);
                 all.take(&rendered, &fates, &mut next_group);
@@ -162,15 +167,15 @@ fn sources(loaded: &Loaded) -> Result<Vec<DataSource>> {
     let mut sources = Vec::new();
     for (i, dataset) in config.datasets.iter().enumerate() {
         sources.push(DataSource {
-            format: dataset.format,
+            mapping: Mapping::of(dataset),
             limit: dataset.limit,
             path: open(&dataset.path, &format!("datasets[{i}].path"))?,
         });
     }
     if let Some(path) = config.data.eval.as_ref().and_then(|e| e.path.as_deref()) {
         // It is rendered as the first dataset is, which is what it is to measure.
-        let format = config.datasets.first().map_or(Format::Auto, |d| d.format);
-        sources.push(DataSource { format, limit: None, path: open(path, "data.eval.path")? });
+        let mapping = config.datasets.first().map(Mapping::of).unwrap_or_default();
+        sources.push(DataSource { mapping, limit: None, path: open(path, "data.eval.path")? });
     }
     Ok(sources)
 }
@@ -253,7 +258,7 @@ fn rendered(sets: &[&ExampleSet]) -> String {
 fn fingerprint(sources: &[DataSource], report: &DataReport) -> String {
     let mut hash = Sha256::new();
     for (source, file) in sources.iter().zip(&report.files) {
-        hash.update(format!("{:?} {} {}\n", source.format, file.bytes, file.sha256));
+        hash.update(format!("{} {} {}\n", source.mapping.fingerprint(), file.bytes, file.sha256));
     }
     super::hex(&hash.finalize())
 }

@@ -6,7 +6,10 @@ UTF-8 or too long is refused by its place, and the lines after it are read all t
 memory is bounded by one batch, whatever the file holds.
 */
 
-use super::refused::Refused;
+use super::{
+    container::{Contents, Counted},
+    refused::Refused,
+};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Read};
@@ -36,6 +39,8 @@ pub struct Row {
 #[derive(Debug, Default)]
 pub struct Lines {
     text: String,
+    /// What their numbers count.
+    pub counted: Counted,
     /// The records, in order.
     pub rows: Vec<Row>,
     /// The lines that are no text, in order.
@@ -49,6 +54,26 @@ impl Lines {
     #[must_use]
     pub fn text(&self, row: &Row) -> &str {
         &self.text[row.start..row.end]
+    }
+
+    /// A row that is wrong at a byte of its text.
+    #[must_use]
+    pub fn refuse(&self, row: &Row, at: Option<usize>, error: Error) -> Refused {
+        // The column, from 1 and in characters.
+        let before = |at| self.text(row).char_indices().take_while(|(i, _)| *i < at).count();
+        let column = at.filter(|_| self.counted.has_columns()).map(|at| before(at) as u64 + 1);
+        self.refused_at(row.line, row.record, column, error)
+    }
+
+    fn refused_at(&self, line: u64, record: u64, column: Option<u64>, mut error: Error) -> Refused {
+        if let Some(note) = self.counted.note() {
+            error.hint = Some(match error.hint.take() {
+                Some(hint) => format!("{hint}; {note}"),
+                None => note.to_owned(),
+            });
+        }
+        let column = column.filter(|_| self.counted.has_columns());
+        Refused::new(line, record, column, error)
     }
 
     /// Bytes of all rows.
@@ -67,13 +92,16 @@ impl Lines {
 
 /// Reads lines.
 pub struct Reader {
-    input: BufReader<Box<dyn Read + Send>>,
+    input: BufReader<Box<dyn Read>>,
+    counted: Counted,
     limit: u64,
     line: u64,
     record: u64,
     offset: u64,
     hash: Sha256,
     buffer: Vec<u8>,
+    /// What ended the reading, to be told next.
+    damaged: Option<std::io::Error>,
 }
 
 /// What a file was, once it is read.
@@ -104,34 +132,48 @@ enum LineEnd {
 impl Reader {
     /// Reads at most `limit` records.
     #[must_use]
-    pub fn new(input: Box<dyn Read + Send>, limit: Option<u64>) -> Self {
+    pub fn new(contents: Contents, limit: Option<u64>) -> Self {
         Self {
-            input: BufReader::with_capacity(256 << 10, input),
+            input: BufReader::with_capacity(256 << 10, contents.input),
+            counted: contents.counted,
             limit: limit.unwrap_or(u64::MAX),
             line: 0,
             record: 0,
             offset: 0,
             hash: Sha256::new(),
             buffer: Vec::new(),
+            damaged: None,
         }
     }
 
     /// The next lines; None at the end.
     ///
     /// # Errors
-    /// If the file cannot be read.
+    /// If the file cannot be read: a data error that tells the line where what is in it is to blame.
     pub fn next_lines(&mut self) -> Result<Option<Lines>> {
-        let mut lines = Lines::default();
+        let mut lines = Lines { counted: self.counted, ..Lines::default() };
         while !lines.is_full() && self.record < self.limit {
             let offset = self.offset;
-            let end = self.next_line().map_err(|e| Error::failed(format!("read: {e}")))?;
+            let end = match self.next_line() {
+                Ok(end) => end,
+                Err(e) => match super::container::damage(&e) {
+                    // What came before it is handed on first.
+                    Some(_) if !lines.is_empty() => {
+                        self.damaged = Some(e);
+                        break;
+                    }
+                    Some(error) => return Err(error.place("", Some(self.line.max(1)), None)),
+                    None => return Err(Error::failed(format!("read: {e}"))),
+                },
+            };
             match end {
                 LineEnd::None => break,
                 LineEnd::TooLong => {
                     let message = format!("the line is longer than {} MiB", MAX_LINE >> 20);
                     let error = Error::data(message)
                         .hint("one line is one conversation: is the file one JSON value?");
-                    lines.refused.push(Refused::new(self.line, self.record, Some(1), error));
+                    let refused = lines.refused_at(self.line, self.record, Some(1), error);
+                    lines.refused.push(refused);
                     self.record += 1;
                 }
                 LineEnd::Read => self.take_line(offset, &mut lines),
@@ -140,7 +182,13 @@ impl Reader {
         Ok(if lines.is_empty() { None } else { Some(lines) })
     }
 
-    /// What was read so far.
+    /// What the numbers of its lines count.
+    #[must_use]
+    pub fn counted(&self) -> Counted {
+        self.counted
+    }
+
+    /// What was read so far, of the text.
     #[must_use]
     pub fn digest(&self) -> Digested {
         Digested { bytes: self.offset, sha256: super::hex(&self.hash.clone().finalize()) }
@@ -168,7 +216,7 @@ impl Reader {
                     let byte = bytes.get(e.valid_up_to()).copied().unwrap_or_default();
                     let error = Error::data(format!("not valid UTF-8: byte 0x{byte:02X}"))
                         .hint("convert the file to UTF-8, such as with `iconv`");
-                    let refused = Refused::new(self.line, self.record, Some(column), error);
+                    let refused = lines.refused_at(self.line, self.record, Some(column), error);
                     lines.refused.push(refused);
                 }
             }
@@ -181,6 +229,9 @@ impl Reader {
 
     /// Reads one line into the buffer, without its line feed.
     fn next_line(&mut self) -> std::io::Result<LineEnd> {
+        if let Some(e) = self.damaged.take() {
+            return Err(e);
+        }
         self.buffer.clear();
         let (mut any, mut too_long) = (false, false);
         loop {
@@ -205,7 +256,9 @@ impl Reader {
                 self.buffer.extend_from_slice(body);
             }
             let used = body.len() + usize::from(feed.is_some());
-            self.hash.update(&chunk[..used]);
+            if self.counted.is_seekable() {
+                self.hash.update(&chunk[..used]);
+            }
             self.offset += used as u64;
             self.input.consume(used);
             if feed.is_some() {
@@ -226,7 +279,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(bytes: &[u8], limit: Option<u64>) -> (Vec<Lines>, Digested) {
-        let mut reader = Reader::new(Box::new(std::io::Cursor::new(bytes.to_vec())), limit);
+        let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
+        let mut reader = Reader::new(Contents { input, counted: Counted::Lines }, limit);
         let mut all = Vec::new();
         while let Some(lines) = reader.next_lines().unwrap() {
             all.push(lines);

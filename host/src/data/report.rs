@@ -24,7 +24,7 @@ pub struct FileReport {
 
 /// What became of every row of some datasets.
 ///
-/// `rows = used + refused + skipped + overlong + untrained`.
+/// `rows = used + refused + skipped + overlong + untrained + duplicates`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DataReport {
     /// The datasets, in order.
@@ -43,6 +43,10 @@ pub struct DataReport {
     pub overlong: u64,
     /// Rows left out because no token of theirs is trained.
     pub untrained: u64,
+    /// Rows left out because an earlier one is their exact copy (`data.dedupe`).
+    pub duplicates: u64,
+    /// Rows in use that are preference pairs.
+    pub pairs: u64,
     /// Examples in use.
     pub examples: u64,
     /// Their tokens.
@@ -80,6 +84,7 @@ impl DataReport {
                 Some(Fate::Used { .. }) => self.used += 1,
                 Some(Fate::Overlong) => self.overlong += 1,
                 Some(Fate::Untrained | Fate::Refused) => self.untrained += 1,
+                Some(Fate::Duplicate) => self.duplicates += 1,
             }
         }
         for (i, fate) in fates.iter().enumerate() {
@@ -96,9 +101,15 @@ impl DataReport {
                 }
                 Fate::Overlong => self.dropped_examples += 1,
                 Fate::Untrained => self.untrained_examples += 1,
-                Fate::Refused => {}
+                Fate::Refused | Fate::Duplicate => {}
             }
         }
+        let examples = &rendered.examples;
+        let first = |i: &usize| examples.ordinal[*i] == 0 && matches!(fates[*i], Fate::Used { .. });
+        let pairs = (0..fates.len())
+            .filter(first)
+            .filter(|i| rendered.pairs.binary_search(&examples.record[*i]).is_ok());
+        self.pairs += pairs.count() as u64;
         let room = NAMED.saturating_sub(self.first_refused.len());
         self.first_refused.extend(rendered.refused.iter().take(room).map(|r| r.told(name)));
     }
@@ -113,6 +124,7 @@ impl DataReport {
             skipped: self.skipped,
             overlong: self.overlong,
             untrained: self.untrained,
+            duplicates: self.duplicates,
             truncated: self.truncated,
             answers_cut: self.answers_cut,
             leaked: self.leaked,
@@ -153,6 +165,7 @@ impl DataReport {
             (self.overlong, "longer than `data.max_length`"),
             (self.refused, "bad"),
             (self.skipped, "skipped by the renderer"),
+            (self.duplicates, "copies of others"),
             (self.held_out, "held out for evaluation"),
         ];
         let told: Vec<String> =
@@ -187,6 +200,11 @@ impl DataReport {
                 "examples left out: no token of them is trained",
             ),
             note(
+                self.duplicates,
+                "row left out: an exact copy of an earlier one",
+                "rows left out: exact copies of earlier ones",
+            ),
+            note(
                 self.truncated,
                 "example cut at `data.max_length`",
                 "examples cut at `data.max_length`",
@@ -210,6 +228,7 @@ fn row_fates(rendered: &Rendered, fates: &[Fate]) -> Vec<Option<Fate>> {
     let rank = |fate: &Fate| match fate {
         Fate::Used { .. } => 3,
         Fate::Overlong => 2,
+        Fate::Duplicate => 4,
         Fate::Untrained => 1,
         Fate::Refused => 0,
     };

@@ -22,8 +22,9 @@ pub fn resolve(
     // A config in the current folder: `chats.jsonl` reads better than `./chats.jsonl`.
     let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     if path.is_dir() {
-        return Err(Error::data(format!("`{}` is a folder", path.display()))
-            .hint("name the JSONL files in it"));
+        return Err(
+            Error::data(format!("`{}` is a folder", path.display())).hint("name the files in it")
+        );
     }
     if path.exists() {
         return Ok(path);
@@ -42,6 +43,6 @@ pub fn resolve(
         Some(_) if Path::new(path_or_id).is_relative() => {
             error.hint("paths in a config are relative to the config's folder")
         }
-        _ => error.hint("name a JSONL file, or the id that `tinsmith upload` printed"),
+        _ => error.hint("name a file of records, or the id that `tinsmith upload` printed"),
     })
 }

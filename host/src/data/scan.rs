@@ -43,6 +43,16 @@ pub fn key(text: &str, span: &Range<usize>) -> String {
     serde_json::from_str(&text[span.clone()]).unwrap_or_default()
 }
 
+/// The keys of the object that is the text, in order.
+pub fn keys(text: &str) -> Vec<String> {
+    members(text, 0).iter().map(|(k, _)| key(text, k)).collect()
+}
+
+/// The string that begins at `at`, if one does.
+pub fn text_at(text: &str, at: usize) -> Option<String> {
+    serde_json::from_str(text.get(value(text, at)?)?).ok()
+}
+
 /// The byte where the value of a path such as `messages[2].content` begins, or, where a part of the
 /// path is missing, where the value begins that it is missing from.
 pub fn locate(text: &str, path: &str) -> usize {

@@ -9,7 +9,7 @@ The id is `ds-` and the first 12 digits of the hash.
 */
 
 use super::{
-    read::{Digested, Reader},
+    read::Digested,
     report::{DataReport, FileReport},
     source::DataSource,
 };
@@ -113,8 +113,8 @@ pub fn stage(
         Error::from(tinsmith_plugin_api::Error::from(e)).context(format!("write `{data}`"))
     };
     for (at, source) in sources.iter().enumerate() {
-        let mut reader = Reader::new(source.open(0)?, source.limit);
-        while let Some(lines) = reader.next_lines()? {
+        let mut reader = source.lines()?;
+        while let Some(lines) = reader.next_lines().map_err(|e| source.blame(e))? {
             for row in lines.rows.iter().filter(|r| !left_out.contains(&(at, r.record))) {
                 let text = lines.text(row);
                 content.add(text);
@@ -187,7 +187,7 @@ pub(super) fn find(output: &Path, id: &str, digits: &str) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Format;
+    use crate::{config::Format, data::Mapping};
     use tinsmith_plugin_api::testing::MemoryStore;
 
     fn manifest(content: &Content) -> Manifest {
@@ -211,7 +211,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.jsonl");
         fs::write(&path, b"\xEF\xBB\xBF{1}\r\n\n{2}\n{3}").unwrap();
-        let source = DataSource { path, format: Format::Record, limit: None };
+        let source = DataSource { path, mapping: Mapping::plain(Format::Record), limit: None };
         let mut content = Content::default();
         content.add("{1}");
         content.add("{3}");
@@ -231,7 +231,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.jsonl");
         fs::write(&path, b"{1}\n").unwrap();
-        let sources = [DataSource { path, format: Format::Record, limit: None }];
+        let sources = [DataSource { path, mapping: Mapping::plain(Format::Record), limit: None }];
         let mut content = Content::default();
         content.add("{2}");
         let manifest = manifest(&content);

@@ -7,6 +7,7 @@ before the first step.
 
 mod context;
 mod honoured;
+mod mix;
 mod normalise;
 mod order;
 mod scale;
@@ -16,6 +17,7 @@ mod unusual;
 
 pub use context::check_context;
 pub use honoured::check_honoured;
+pub use mix::Mix;
 pub use normalise::fold;
 pub use order::{Order, OrderOptions};
 pub use scale::check_scale;
@@ -75,7 +77,9 @@ impl Plan {
         };
         let mut notes = Vec::new();
         options.max_steps = training.max_steps;
-        let order = Order::new(&train.groups, options);
+        let mix = Mix::new(&config.datasets, train);
+        let order = Order::mixed(&train.groups, &mix, options);
+        notes.extend(mix.notes());
         let steps = order.steps();
         if steps == 0 {
             return Err(nothing_to_do(train.len(), training.batch_size));
@@ -92,8 +96,9 @@ impl Plan {
                 plural(order.dropped(), "example")
             ));
         }
-        let (mut tokens, mut trained_tokens) = (0, 0);
+        let (mut seen, mut tokens, mut trained_tokens) = (0, 0, 0);
         for step in 0..steps {
+            seen += order.batch(step).len() as u64;
             let (inputs, trained) = count(train, order.batch(step));
             if trained == 0 && shift.reads_weights() {
                 return Err(untrained_batch(step, &order));
@@ -106,6 +111,7 @@ impl Plan {
             epochs: training.epochs,
             examples: train.len() as u64,
             eval_examples: eval.len() as u64,
+            seen,
             tokens,
             trained_tokens,
         };

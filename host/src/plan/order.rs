@@ -4,6 +4,7 @@
 //! that a resumed run finds its place by counting. The generator is written out here: no update of
 //! a crate may ever change the order of a recorded run.
 
+use super::mix::Mix;
 use crate::config::LastBatch;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
@@ -42,7 +43,14 @@ impl Order {
     /// Orders examples; equal neighbouring numbers in `groups` stay together in one batch.
     #[must_use]
     pub fn new(groups: &[u64], options: OrderOptions) -> Self {
+        Self::mixed(groups, &Mix::default(), options)
+    }
+
+    /// As [`Order::new`], with some examples more often than once an epoch, or not in each.
+    #[must_use]
+    pub fn mixed(groups: &[u64], mix: &Mix, options: OrderOptions) -> Self {
         let units = units(groups);
+        let shares = mix.shares(&units, options);
         let largest = units.iter().map(Range::len).max().unwrap_or(1);
         let batch_size = options.batch_size.max(1) as usize;
         let most = options.max_steps.unwrap_or(u64::MAX);
@@ -51,7 +59,7 @@ impl Order {
             if order.steps() >= most {
                 break;
             }
-            let mut sequence: Vec<u32> = (0..units.len() as u32).collect();
+            let mut sequence = shares.sequence(epoch);
             if options.shuffle {
                 shuffle(&mut sequence, options.seed, epoch);
             }
@@ -126,7 +134,7 @@ impl Order {
 }
 
 /// Runs of equal neighbouring group numbers.
-fn units(groups: &[u64]) -> Vec<Range<usize>> {
+pub(super) fn units(groups: &[u64]) -> Vec<Range<usize>> {
     let mut units: Vec<Range<usize>> = Vec::new();
     for (i, group) in groups.iter().enumerate() {
         match units.last_mut() {
@@ -138,7 +146,7 @@ fn units(groups: &[u64]) -> Vec<Range<usize>> {
 }
 
 /// Fisher–Yates with SplitMix64, seeded by `seed` and `epoch`.
-fn shuffle(items: &mut [u32], seed: u64, epoch: u32) {
+pub(super) fn shuffle(items: &mut [u32], seed: u64, epoch: u32) {
     let mut random = SplitMix(seed);
     random.0 = random.next() ^ u64::from(epoch).wrapping_mul(0xd1b5_4a32_d192_ed03);
     for last in (1..items.len()).rev() {

@@ -2,7 +2,7 @@
 
 use super::fold;
 use crate::{Error, Result, config::Normalization, data::ExampleSet};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tinsmith_plugin_api::{Batch, Column, ColumnData};
 
 /// A batch, and what its metrics need besides.
@@ -71,10 +71,18 @@ impl Shift {
         let known = |name: &str| name == "weights" || set.columns.iter().any(|c| c.name == name);
         if let Some(missing) = self.inputs.iter().find(|name| !known(name)) {
             return Err(Error::usage(format!(
-                "loss `{loss}` reads `{missing}`, which the renderer does not give"
+                "loss `{loss}` reads `{missing}`, which the data does not have"
             ))
             .field("training.loss")
-            .hint("choose a renderer that gives this column, or another loss"));
+            .hint("give it as a column of tokens (`format: tokens`) or by the renderer, or choose another loss"));
+        }
+        // A column that some other dataset gives is zero here: nobody means that.
+        if let Some((dataset, name)) = self.lacking(set).next() {
+            return Err(Error::usage(format!(
+                "loss `{loss}` reads `{name}`, which this dataset does not have"
+            ))
+            .field(format!("datasets[{dataset}]"))
+            .hint("give all datasets of the run the columns that its loss reads"));
         }
         if !self.reads_weights() && self.normalization != Normalization::None {
             return Err(Error::usage(format!(
@@ -85,6 +93,15 @@ impl Shift {
             .hint("set `training.normalization: none`"));
         }
         Ok(())
+    }
+
+    /// Datasets without a column that the loss reads.
+    fn lacking<'a>(&'a self, set: &'a ExampleSet) -> impl Iterator<Item = (u32, &'a String)> {
+        let datasets: BTreeSet<u32> = set.source.iter().map(|s| s.dataset).collect();
+        let of = move |dataset: u32| self.inputs.iter().map(move |name| (dataset, name));
+        datasets.into_iter().flat_map(of).filter(|(dataset, name)| {
+            *name != "weights" && !set.given.contains(&(*dataset, (*name).clone()))
+        })
     }
 
     /// Whether the loss reads the weights, as they are or folded into the advantages.
@@ -101,6 +118,7 @@ impl Shift {
     pub fn batch(&self, set: &ExampleSet, examples: &[u32]) -> Result<StepBatch> {
         let mut batch = Batch { offsets: vec![0], ..Batch::default() };
         let mut weights = Vec::new();
+        let mut groups = Groups::default();
         for &i in examples {
             let range = set.range(i as usize);
             if range.len() < 2 {
@@ -110,7 +128,7 @@ impl Shift {
             batch.targets.extend_from_slice(&set.tokens[range.start + 1..range.end]);
             weights.extend_from_slice(&set.weights[range.start + 1..range.end]);
             batch.offsets.push(batch.tokens.len() as u64);
-            batch.groups.push(set.groups[i as usize]);
+            batch.groups.push(groups.next(i, set.groups[i as usize]));
         }
         let mut folded = weights.clone();
         fold(&mut folded, &batch.offsets, self.normalization)?;
@@ -145,6 +163,29 @@ impl Shift {
             )),
             None => Err(Error::data(format!("the examples have no column `{name}`"))),
         }
+    }
+}
+
+/// Numbers of the groups of a batch: those of the set, and new ones where a group comes again.
+#[derive(Default)]
+struct Groups {
+    last: Option<(u32, u64, u64)>,
+    used: BTreeSet<u64>,
+    again: u64,
+}
+
+impl Groups {
+    fn next(&mut self, example: u32, group: u64) -> u64 {
+        let number = match self.last {
+            Some((before, same, number)) if same == group && example == before + 1 => number,
+            _ if self.used.insert(group) => group,
+            _ => {
+                self.again += 1;
+                u64::MAX - self.again
+            }
+        };
+        self.last = Some((example, group, number));
+        number
     }
 }
 
@@ -205,6 +246,31 @@ mod tests {
         let step = shift(&["weights"], Normalization::Token).batch(&set(), &[1]).unwrap();
         assert_eq!(step.nll(&[-1.0, -100.0, -3.0]).unwrap(), (4.0, 2.0));
         assert!(step.nll(&[-1.0, -100.0]).unwrap_err().message.contains("2 log-prob"));
+    }
+
+    /// A group that a weight brings twice is two groups of the batch.
+    #[test]
+    fn groups_that_come_again_are_others() {
+        let mut groups = Groups::default();
+        let numbers: Vec<u64> = [(4, 7), (5, 7), (9, 8), (4, 7), (5, 7), (4, 7)]
+            .into_iter()
+            .map(|(example, group)| groups.next(example, group))
+            .collect();
+        assert_eq!(numbers[..3], [7, 7, 8]);
+        assert!(numbers[3] == numbers[4] && numbers[3] != 7 && numbers[5] != numbers[3]);
+    }
+
+    #[test]
+    fn a_dataset_without_a_column_that_the_loss_reads_is_named() {
+        let mut set = set();
+        let source = |dataset| crate::data::Source { dataset, line: 1, record: 0 };
+        set.source = vec![source(0), source(1)];
+        set.given = [(0, "advantages".to_owned())].into();
+        let rule = shift(&["advantages"], Normalization::None);
+        let e = rule.check(&set, "dro").unwrap_err();
+        assert_eq!(e.field.as_deref(), Some("datasets[1]"));
+        set.given.insert((1, "advantages".into()));
+        rule.check(&set, "dro").unwrap();
     }
 
     #[test]

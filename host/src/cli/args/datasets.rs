@@ -42,7 +42,7 @@ pub enum Split {
 /// `tinsmith upload`.
 #[derive(Args, Clone, Debug)]
 pub struct UploadArgs {
-    /// Datasets, JSONL
+    /// Datasets: JSON Lines, also `.gz` and `.zst`, JSON arrays, Parquet
     #[arg(value_name = "DATA", required = true, value_hint = ValueHint::FilePath)]
     pub data: Vec<PathBuf>,
     /// Where to stage them, such as `file:///data` [default: the output folder]
@@ -62,7 +62,7 @@ pub struct UploadArgs {
 /// `tinsmith render`.
 #[derive(Args, Clone, Debug)]
 pub struct RenderArgs {
-    /// Datasets, JSONL
+    /// Datasets: JSON Lines, also `.gz` and `.zst`, JSON arrays, Parquet
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// How they become tokens.
@@ -103,7 +103,7 @@ pub enum DataCommand {
 /// Arguments of `tinsmith data check` and `stats`.
 #[derive(Args, Clone, Debug)]
 pub struct DataArgs {
-    /// Datasets, JSONL
+    /// Datasets: JSON Lines, also `.gz` and `.zst`, JSON arrays, Parquet
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// How they become tokens.

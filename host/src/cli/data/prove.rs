@@ -9,8 +9,7 @@ ends, and the trained tokens must read back as the message.
 use crate::{
     Error, Result,
     cli::render::Opened,
-    config::Format,
-    data::{Fate, Refused, Rendered, Row, map_record},
+    data::{Fate, Mapping, Refused, Rendered, Row, map_record},
     text::{grouped, plural},
 };
 use serde_json::Value;
@@ -24,8 +23,8 @@ const MODES: [&str; 3] =
 /// Proves examples of one renderer.
 pub struct Prover {
     renderer: Arc<dyn RendererHandle>,
-    /// What the lines of each dataset are.
-    formats: Vec<Format>,
+    /// How the records of each dataset are read.
+    mappings: Vec<Mapping>,
     /// Examples that are proved.
     pub proved: u64,
     /// Examples of which nothing can be proved: cut ones, and those of records without messages.
@@ -51,9 +50,9 @@ impl Prover {
             return Err(Error::usage(format!("`--prove` proves answers, `train_on` is `{mode}`"))
                 .hint(format!("use it with one of: {}", MODES.join(", "))));
         }
-        let formats = opened.sources.iter().map(|s| s.format).collect();
+        let mappings = opened.sources.iter().map(|s| s.mapping.clone()).collect();
         let renderer = Arc::clone(&opened.tools.renderer);
-        Ok(Self { renderer, formats, proved: 0, unprovable: 0 })
+        Ok(Self { renderer, mappings, proved: 0, unprovable: 0 })
     }
 
     /// The proofs so far, in words.
@@ -88,13 +87,22 @@ impl Prover {
             let range = batch.examples.range(i);
             let (tokens, weights) =
                 (&batch.examples.tokens[range.clone()], &batch.examples.weights[range]);
-            let format = self.formats[batch.dataset];
-            let Ok(record) = map_record(batch.lines.text(row), format) else { continue };
-            match self.proof(&record.json, tokens, weights)? {
+            let mapping = &self.mappings[batch.dataset];
+            let Ok(record) = map_record(batch.lines.text(row), mapping) else { continue };
+            // The two of a pair are two examples.
+            let which = match record.conversations() {
+                [_, _] => batch.examples.ordinal[i] as usize,
+                _ => 0,
+            };
+            let Some(conversation) = record.conversations().get(which) else {
+                self.unprovable += 1;
+                continue;
+            };
+            match self.proof(&conversation.json, tokens, weights)? {
                 Proof::Holds => self.proved += 1,
                 Proof::Impossible => self.unprovable += 1,
                 Proof::Fails(what) => {
-                    failed.push(Refused::new(row.line, row.record, None, Error::data(what)));
+                    failed.push(batch.lines.refuse(row, None, Error::data(what)));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What a dataset is like: lengths, trained tokens, what would be too long.
 
-use crate::data::{DataReport, Rendered};
+use crate::data::{DataReport, Fate, Rendered};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -20,10 +20,10 @@ impl Stats {
         Self { max_length, lengths: Counts::default(), trained: Counts::default() }
     }
 
-    /// Measures the examples of a batch.
-    pub fn add(&mut self, batch: &Rendered) {
+    /// Measures the examples of a batch; copies that are left out are none.
+    pub fn add(&mut self, batch: &Rendered, fates: &[Fate]) {
         let examples = &batch.examples;
-        for i in 0..examples.len() {
+        for i in (0..examples.len()).filter(|i| fates[*i] != Fate::Duplicate) {
             let weights = &examples.weights[examples.range(i)];
             self.lengths.add(weights.len());
             self.trained.add(weights.iter().skip(1).filter(|w| **w != 0.0).count());
@@ -45,6 +45,7 @@ impl Stats {
         let max = (self.max_length < usize::MAX).then_some(self.max_length);
         json!({
             "rows": report.rows, "refused": report.refused, "blank": report.blank,
+            "duplicates": report.duplicates, "pairs": report.pairs,
             "examples": self.lengths.count(), "untrained": report.untrained_examples,
             "tokens": self.lengths.total(), "trained_tokens": self.trained.total(),
             "length": self.lengths.summary().json(),
@@ -67,6 +68,9 @@ impl Stats {
             "rows",
             format!("{}, {} bad, {} blank lines", report.rows, report.refused, report.blank),
         );
+        if report.duplicates > 0 {
+            row("left out", format!("{} exact copies of earlier rows", report.duplicates));
+        }
         row(
             "examples",
             format!(

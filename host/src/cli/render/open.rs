@@ -7,8 +7,8 @@ use crate::{
         args::{RenderingArgs, Split},
         tooling::tool_options,
     },
-    config::{self, Loaded, PluginRef},
-    data::{DataSource, Limits, resolve},
+    config::{self, Dedupe, Loaded, PluginRef},
+    data::{DataSource, Judge, Limits, Makers, Mapping, resolve},
     training::{Stop, Tools},
 };
 use serde_json::json;
@@ -22,6 +22,26 @@ pub struct Opened {
     pub sources: Vec<DataSource>,
     /// What is too long.
     pub limits: Limits,
+}
+
+impl Opened {
+    /// What makes examples of the records.
+    pub fn makers(&self) -> Makers<'_> {
+        Makers {
+            renderer: self.tools.renderer.as_ref(),
+            tokenizer: Some(&self.tools.tokenizer),
+            prints: self.exact(),
+        }
+    }
+
+    /// What becomes of the examples.
+    pub fn judge(&self, limits: Limits) -> Judge {
+        Judge::new(limits).dedupe(self.exact(), None)
+    }
+
+    fn exact(&self) -> bool {
+        self.tools.loaded.config.data.dedupe == Dedupe::Exact
+    }
 }
 
 /// Loads what `args` name. Flags go before the config; `files` replace its datasets. Without a
@@ -42,14 +62,15 @@ pub fn open(
         max_length: if bounded { data.max_length as usize } else { usize::MAX },
         overlong: data.overlong,
     };
-    // The format that the config (or a `--set`) gives its first dataset goes for these files.
-    let format = loaded.config.datasets.first().map(|d| d.format).unwrap_or_default();
+    // The format and the names that the config (or a `--set`) gives its first dataset go for these files.
+    let mapping = loaded.config.datasets.first().map(Mapping::of).unwrap_or_default();
     let mut sources = Vec::with_capacity(files.len());
     for file in files {
         let name = file.to_str().ok_or_else(|| {
             Error::usage(format!("the path `{}` is not valid UTF-8", file.display()))
         })?;
-        sources.push(DataSource { path: resolve(name, None, output)?, format, limit: None });
+        let (path, mapping) = (resolve(name, None, output)?, mapping.clone());
+        sources.push(DataSource { path, mapping, limit: None });
     }
     let model = loaded.resolve(&loaded.config.model.base_model);
     let tools = Tools::new(loaded, tool_options(ui, &Stop::default())).map_err(as_typed)?;

@@ -12,6 +12,7 @@ use crate::{
     training::{LossPath, Scorer, Stop, Tools},
 };
 use std::sync::Arc;
+use tinsmith_plugin_api::LossScope;
 
 /// Everything that is known before a run begins.
 pub struct Job {
@@ -57,6 +58,7 @@ impl Job {
         });
         bar.clear();
         let prepared = prepared?;
+        check_pairs(&tools, prepared.report.pairs, loss.scope())?;
         let config = &tools.loaded.config;
         let mut plan = Plan::new(config, &prepared.train, &prepared.eval, loss.inputs()).map_err(
             |e| match e.field.clone() {
@@ -85,6 +87,22 @@ impl Job {
         let (data, examples) = (&self.prepared.fingerprint, &self.prepared.rendered);
         self.tools.fingerprints(data, examples, &self.plan.order.fingerprint())
     }
+}
+
+/// A loss that looks at each token alone cannot tell a rejected answer from a chosen one.
+fn check_pairs(tools: &Tools, pairs: u64, scope: LossScope) -> Result<()> {
+    if pairs == 0 || scope != LossScope::Token {
+        return Ok(());
+    }
+    let name = &tools.loaded.config.training.loss.name;
+    let e = Error::usage(format!(
+        "loss `{name}` looks at tokens one by one: of {}, it would train the rejected answers like \
+         the chosen ones",
+        plural(pairs, "preference pair")
+    ));
+    let hint = "choose a loss over groups, or train the chosen answers alone: \
+                `format: prompt_completion` with `fields: {completion: chosen}`";
+    Err(tools.loaded.error_at("training.loss", e.hint(hint)))
 }
 
 /// Whether answers can be sampled at the end, found out before the beginning.

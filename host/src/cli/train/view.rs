@@ -80,6 +80,7 @@ fn data(job: &Job) -> String {
         (facts.eval_examples, "held out"),
         (report.overlong, "too long"),
         (report.untrained, "without a trained token"),
+        (report.duplicates, "exact copies left out"),
         (report.skipped, "skipped by the renderer"),
         (report.refused, "bad and left out"),
         (report.truncated, "cut to `data.max_length`"),

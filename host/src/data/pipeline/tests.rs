@@ -1,10 +1,9 @@
 use super::*;
 use crate::{
-    config::Overlong,
+    config::{Format, Overlong},
     data::{
-        DataReport, Limits,
+        DataReport, Judge, Limits,
         fake::{Fake, Span},
-        judge,
     },
 };
 use proptest::prelude::*;
@@ -32,6 +31,10 @@ fn bytes(record: &str) -> PluginResult<Vec<Span>> {
     Ok(spans)
 }
 
+fn makers() -> Makers<'static> {
+    Makers { renderer: &BYTES, tokenizer: None, prints: false }
+}
+
 struct Outcome {
     report: DataReport,
     refused: Vec<Refused>,
@@ -43,12 +46,13 @@ fn run(bytes: &[u8], threads: usize, limits: Limits) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
     std::fs::write(&path, bytes).unwrap();
-    let source = DataSource { path, format: Format::Auto, limit: None };
+    let source = DataSource { path, mapping: Mapping::plain(Format::Auto), limit: None };
+    let mut judge = Judge::new(limits);
     let mut out = Outcome { report: DataReport::default(), refused: Vec::new(), used: Vec::new() };
-    stream(&[source], &BYTES, threads, &mut |step| {
+    stream(&[source], makers(), threads, &mut |step| {
         match step {
             Step::Batch(mut batch) => {
-                let fates = judge(&mut batch, limits);
+                let fates = judge.judge(&mut batch);
                 out.report.add("a.jsonl", &batch, &fates);
                 for (i, fate) in fates.iter().enumerate() {
                     let super::super::Fate::Used { tokens, .. } = fate else { continue };
@@ -156,15 +160,15 @@ fn breaking_off_ends_all_threads() {
     let path = dir.path().join("a.jsonl");
     let rows: Vec<String> = (0..5000).map(|i| message(&i.to_string())).collect();
     std::fs::write(&path, rows.join("\n")).unwrap();
-    let source = DataSource { path, format: Format::Auto, limit: None };
+    let source = DataSource { path, mapping: Mapping::plain(Format::Auto), limit: None };
     let mut seen = 0;
-    stream(std::slice::from_ref(&source), &BYTES, 3, &mut |_| {
+    stream(std::slice::from_ref(&source), makers(), 3, &mut |_| {
         seen += 1;
         Ok(ControlFlow::Break(()))
     })
     .unwrap();
     assert_eq!(seen, 1);
-    let e = stream(&[source], &BYTES, 3, &mut |_| Err(Error::failed("enough"))).unwrap_err();
+    let e = stream(&[source], makers(), 3, &mut |_| Err(Error::failed("enough"))).unwrap_err();
     assert_eq!(e.message, "enough");
 }
 

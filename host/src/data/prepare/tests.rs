@@ -131,6 +131,68 @@ fn several_datasets_keep_their_order_and_their_groups_apart() {
     assert_eq!(prepared.report.files[1].rows, 280);
 }
 
+/// Pairs stay together, the chosen answer first, in whatever order they are trained.
+#[test]
+fn preference_pairs_are_groups_of_two() {
+    let pair = |i: usize| {
+        let (prompt, chosen) = (i.to_string(), (i + 1000).to_string());
+        json!({"prompt": prompt, "chosen": chosen, "rejected": "7"}).to_string() + "\n"
+    };
+    // More than a batch of the renderer, with a conversation in between.
+    let data: String = (0..400).map(|i| if i == 5 { row(i) + "\n" } else { pair(i) }).collect();
+    let prepared = with(&data, &json!({"data": {"eval": {"count": 20}}})).unwrap();
+    assert_eq!(prepared.report.pairs, 399);
+    for set in [&prepared.train, &prepared.eval] {
+        let pairs: Vec<usize> =
+            (1..set.len()).filter(|i| set.groups[*i] == set.groups[i - 1]).collect();
+        let conversations = usize::from(set.source.iter().any(|s| s.record == 5));
+        assert_eq!(2 * pairs.len() + conversations, set.len());
+        for second in pairs {
+            assert_eq!(set.source[second], set.source[second - 1]);
+            let last = |i: usize| set.tokens[set.range(i).end - 1];
+            assert_eq!((last(second - 1) >= 1000, last(second)), (true, 7));
+        }
+    }
+    let options = crate::plan::OrderOptions {
+        batch_size: 4,
+        epochs: 2,
+        max_steps: None,
+        shuffle: true,
+        seed: 1,
+        last_batch: crate::config::LastBatch::Keep,
+    };
+    let groups = &prepared.train.groups;
+    let order = crate::plan::Order::new(groups, options);
+    for step in 0..order.steps() {
+        for i in order.batch(step) {
+            let whole =
+                (0..groups.len() as u32).filter(|j| groups[*j as usize] == groups[*i as usize]);
+            assert!(whole.into_iter().all(|j| order.batch(step).contains(&j)));
+        }
+    }
+    // The chosen answer is what a held-out prompt is compared with.
+    let samples = json!({"data": {"eval": {"count": 3}}, "eval": {"samples": 3}});
+    let prepared = with(&(0..9).map(pair).collect::<String>(), &samples).unwrap();
+    assert_eq!(prepared.prompts.len(), 3);
+    assert!(prepared.prompts.iter().all(|p| p.reference.len() == 4));
+}
+
+#[test]
+fn copies_are_left_out_within_training_and_within_evaluation() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.jsonl"), rows(0..300) + &rows(0..2)).unwrap();
+    std::fs::write(dir.path().join("b.jsonl"), rows(299..301)).unwrap();
+    std::fs::write(dir.path().join("e.jsonl"), rows(1..3) + &rows(2..4)).unwrap();
+    let config = json!({"datasets": [{"path": "a.jsonl"}, {"path": "b.jsonl"}],
+        "data": {"dedupe": "exact", "eval": {"path": "e.jsonl"}}});
+    let prepared = prepare_in(dir.path(), &config).unwrap();
+    assert_eq!(first_tokens(&prepared.train), (0..301).collect::<Vec<_>>());
+    assert_eq!(first_tokens(&prepared.eval), [1, 2, 3]);
+    let report = &prepared.report;
+    assert_eq!((report.rows, report.used, report.duplicates), (308, 304, 4));
+    assert_eq!(report.leaked, 3, "a copy that is held out is a leak, and told as one");
+}
+
 #[test]
 fn bad_rows_stop_the_run_or_are_left_out() {
     let data = format!("{}[]\n{}", rows(0..2), rows(2..3));

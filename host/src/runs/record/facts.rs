@@ -71,6 +71,8 @@ pub struct PlanFacts {
     pub examples: u64,
     /// Examples held out.
     pub eval_examples: u64,
+    /// Examples of all steps, each time one is seen.
+    pub seen: u64,
     /// Tokens of all steps.
     pub tokens: u64,
     /// Trained tokens of all steps.
@@ -78,7 +80,7 @@ pub struct PlanFacts {
 }
 
 /// What became of the rows of the datasets:
-/// `rows = used + refused + skipped + overlong + untrained`.
+/// `rows = used + refused + skipped + overlong + untrained + duplicates`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DataFacts {
@@ -94,6 +96,8 @@ pub struct DataFacts {
     pub overlong: u64,
     /// Rows left out because no token of theirs is trained.
     pub untrained: u64,
+    /// Rows left out because an earlier one is their exact copy.
+    pub duplicates: u64,
     /// Examples in use that were cut.
     pub truncated: u64,
     /// Those of them that lost trained tokens.

@@ -188,6 +188,7 @@ fn data(record: &RunRecord, out: &mut String) {
         ("rows skipped by the renderer", data.skipped),
         ("rows too long", data.overlong),
         ("rows without a trained token", data.untrained),
+        ("exact copies of earlier rows", data.duplicates),
         ("examples cut", data.truncated),
         ("examples cut within an answer", data.answers_cut),
         ("held-out rows also trained on", data.leaked),
