@@ -35,6 +35,12 @@ impl<F: Family<C>, C: Settings> DatasetRenderer for Chat<F, C> {
         let splits = !F::EXTENDS && config.split() == Split::Auto;
         if splits {
             split::check(train_on)?;
+        } else if !F::EXTENDS && train_on != TrainOn::LastAssistantMessage {
+            services.warn(format!(
+                "`{}` shows the model old answers differently from new ones: with `split: never`, \
+                 early answers of a conversation are trained behind what inference never shows",
+                F::NAME
+            ));
         }
         Ok(Self { family, train_on, splits, services, eos, config: PhantomData })
     }

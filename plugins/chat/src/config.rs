@@ -61,6 +61,9 @@ impl Settings for DatedConfig {
 pub struct TemplateConfig {
     /// Which messages are trained. The host fills in `data.train_on`.
     pub train_on: TrainOn,
+    /// Whether a conversation of several turns becomes several examples, where the template shows
+    /// old answers differently from new ones.
+    pub split: Split,
     /// A jinja chat template to use instead of the tokenizer's own.
     pub chat_template: Option<String>,
     /// Variables for the template, such as `enable_thinking: false`.

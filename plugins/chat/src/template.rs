@@ -15,7 +15,8 @@ mod spans;
 use crate::{
     config::TemplateConfig,
     response,
-    schema::{self, Shows},
+    schema::{self, Message, Shows},
+    split::{self, Split},
     train_on,
 };
 use encode::Encoder;
@@ -24,6 +25,7 @@ use marks::take_marks;
 use record::Conversation;
 use serde_json::Value;
 use shield::Specials;
+use spans::{Found, Miss};
 use tinsmith_plugin_api::{
     DatasetRenderer, Error, Examples, Parsed, Record, Result, Services, Stop, Termination,
 };
@@ -63,24 +65,38 @@ impl DatasetRenderer for Template {
 
     fn render(&self, record: &Record<'_>, out: &mut Examples) -> Result<()> {
         let messages = schema::parse(record.json(), Shows::TEMPLATE)?.messages;
+        let train_on = self.config.train_on;
         let turn = train_on::last_turn(&messages[..messages.len() - 1]);
-        let weights = self.config.train_on.select(&messages, turn)?;
-        let conversation = Conversation::of_record(record.json(), self.encoder.specials())?;
-        let found = if self.config.train_on.headers() {
-            spans::all_but_bos(&self.jinja, &conversation, self.bos.as_deref())?
-        } else {
-            let specials = self.encoder.specials();
-            spans::find(&self.jinja, specials, &conversation, &messages, &weights)?
-        };
-        let encoded = self.encoder.encode_split(&found.text, &conversation.shield, &found.spans)?;
-        out.span(&encoded.tokens, 0.0);
-        let start = out.weights.len() - encoded.tokens.len();
-        for (weight, range) in out.weights[start..].iter_mut().zip(&encoded.ranges) {
-            let span =
-                found.spans.iter().position(|s| s.start <= range.start && range.end <= s.end);
-            *weight = span.map_or(0.0, |span| found.weights[span]);
+        let weights = train_on.select(&messages, turn)?;
+        let talk = Conversation::of_record(record.json(), self.encoder.specials())?;
+        if train_on.headers() {
+            if let Some(i) = messages.iter().position(|message| message.weight.is_some()) {
+                return Err(Error::data("has no effect here")
+                    .at(format!("messages[{i}].weight"))
+                    .with_hint("choose another `data.train_on` than all_tokens, or remove it"));
+            }
+            let found = spans::all_but_bos(&self.jinja, &talk, self.bos.as_deref())?;
+            return self.example(&talk, &found, out);
         }
-        out.finish();
+        let find = |messages: &[Message<'_>], weights: &[f32]| {
+            spans::find(&self.jinja, self.encoder.specials(), &talk, messages, weights)
+        };
+        let whole = find(&messages, &weights);
+        let splits = self.config.split == Split::Auto
+            && split::check(train_on).and(split::check_messages(train_on, &messages)).is_ok();
+        let cuts = match whole {
+            Err(Miss::Rewritten(_)) if splits => {
+                split::by_answer(train_on, &messages, train_on::last_turn(&messages))
+            }
+            _ => Vec::new(),
+        };
+        if cuts.is_empty() {
+            return self.example(&talk, &whole?, out);
+        }
+        for cut in cuts {
+            let shown = &messages[..cut.count];
+            self.example(&talk, &find(shown, &cut.train_on.weights(shown, 0))?, out)?;
+        }
         Ok(())
     }
 
@@ -116,6 +132,22 @@ impl DatasetRenderer for Template {
             None => (content.as_str(), Termination::Malformed),
         };
         Ok(Parsed { message: response::assistant(content), termination })
+    }
+}
+
+impl Template {
+    /// Appends one example.
+    fn example(&self, talk: &Conversation, found: &Found, out: &mut Examples) -> Result<()> {
+        let encoded = self.encoder.encode_split(&found.text, &talk.shield, &found.spans)?;
+        out.span(&encoded.tokens, 0.0);
+        let start = out.weights.len() - encoded.tokens.len();
+        for (weight, range) in out.weights[start..].iter_mut().zip(&encoded.ranges) {
+            let span =
+                found.spans.iter().position(|s| s.start <= range.start && range.end <= s.end);
+            *weight = span.map_or(0.0, |span| found.weights[span]);
+        }
+        out.finish();
+        Ok(())
     }
 }
 

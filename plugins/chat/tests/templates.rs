@@ -41,6 +41,11 @@ fn build(train_on: &str, services: &Services) -> Arc<dyn RendererHandle> {
     testing::renderer::<Template>(&json!({ "train_on": train_on }), services).unwrap()
 }
 
+fn whole(train_on: &str, services: &Services) -> Arc<dyn RendererHandle> {
+    let config = json!({ "train_on": train_on, "split": "never" });
+    testing::renderer::<Template>(&config, services).unwrap()
+}
+
 fn render(renderer: &Arc<dyn RendererHandle>, messages: &Value) -> Examples {
     let record = json!({ "messages": messages }).to_string();
     renderer.render_batch(&[&record]).unwrap()
@@ -68,7 +73,7 @@ fn tokens_and_answers_equal_transformers() {
     assert!(golden.len() >= 4);
     for entry in golden {
         let (name, services) = (&entry["name"], services(&entry));
-        let all = build("all_assistant_messages", &services);
+        let all = whole("all_assistant_messages", &services);
         let last = build("last_assistant_message", &services);
         let rows = entry["rows"].as_array().unwrap();
         assert!(rows.len() >= 6);
@@ -85,6 +90,7 @@ fn tokens_and_answers_equal_transformers() {
                 let e = &out.errors[0].error;
                 assert!(e.message().contains("once the conversation goes on"), "{what}: {e}");
                 assert!(e.hint().unwrap().contains("last_assistant_message"));
+                each_turn_is_an_example(&services, &last, row);
                 continue;
             }
             assert_eq!(out.errors, [], "{what}");
@@ -95,6 +101,22 @@ fn tokens_and_answers_equal_transformers() {
                 assert_eq!(out.weights, mask, "{what}");
             }
         }
+    }
+}
+
+/// Cut behind each answer, as the last message it is.
+fn each_turn_is_an_example(services: &Services, last: &Arc<dyn RendererHandle>, row: &Value) {
+    let out = render(&build("all_assistant_messages", services), &row["messages"]);
+    assert_eq!(out.errors, []);
+    let messages = row["messages"].as_array().unwrap();
+    let answers = (0..messages.len()).filter(|i| messages[*i]["role"] == "assistant");
+    let cuts: Vec<Examples> = answers.map(|i| render(last, &json!(messages[..=i]))).collect();
+    assert!(cuts.len() > 1);
+    assert_eq!(out.len(), cuts.len());
+    for (i, cut) in cuts.iter().enumerate() {
+        assert_eq!(out.tokens[out.range(i)], cut.tokens[..]);
+        assert_eq!(out.weights[out.range(i)], cut.weights[..]);
+        assert_eq!(out.ordinal[i], i as u32);
     }
 }
 

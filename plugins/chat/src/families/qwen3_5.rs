@@ -82,7 +82,7 @@ pub struct Format<V> {
     rest: Vec<i32>,
     line: Vec<i32>,
     think: Vec<i32>,
-    end_think: Option<i32>,
+    end_think: Vec<i32>,
     variant: PhantomData<V>,
 }
 
@@ -106,7 +106,7 @@ impl<V: Variant> Family for Format<V> {
             rest: encode("\n</think>\n\n")?,
             line: encode("\n")?,
             think: encode("<think>\n")?,
-            end_think: services.token_id(THINK.1),
+            end_think: encode(THINK.1)?,
             variant: PhantomData,
         })
     }
@@ -166,7 +166,7 @@ impl<V: Variant> Family for Format<V> {
     }
 
     fn restore<'a>(&self, tokens: &'a [i32]) -> Cow<'a, [i32]> {
-        let closes = self.end_think.is_some_and(|end| tokens.contains(&end));
+        let closes = tokens.windows(self.end_think.len()).any(|run| run == self.end_think);
         if closes && !tokens.starts_with(&self.think) {
             return [&self.think, tokens].concat().into();
         }

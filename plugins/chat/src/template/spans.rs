@@ -35,6 +35,30 @@ pub(super) fn all_but_bos(jinja: &Jinja, talk: &Conversation, bos: Option<&str>)
     Ok(Found { text, spans, weights: vec![1.0] })
 }
 
+/// Why the outputs of a conversation are not found.
+#[derive(Debug)]
+pub(super) enum Miss {
+    /// The template shows the answer of this message differently once the conversation goes on.
+    Rewritten(usize),
+    /// Anything else.
+    Other(Error),
+}
+
+impl From<Error> for Miss {
+    fn from(e: Error) -> Self {
+        Self::Other(e)
+    }
+}
+
+impl From<Miss> for Error {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::Rewritten(i) => rewritten(i),
+            Miss::Other(e) => e,
+        }
+    }
+}
+
 /// The outputs of the trained messages.
 ///
 /// # Errors
@@ -45,7 +69,7 @@ pub(super) fn find(
     talk: &Conversation,
     messages: &[Message<'_>],
     weights: &[f32],
-) -> Result<Found> {
+) -> Result<Found, Miss> {
     let (text, generated) = take_marks(&jinja.render(talk, messages.len(), false)?)?;
     let seeker = Seeker { jinja, specials, talk, text: &text, count: messages.len() };
     let answers = messages.iter().filter(|message| message.role == Role::Assistant).count();
@@ -55,7 +79,8 @@ pub(super) fn find(
             "the chat template marks {blocks} `generation` blocks for {answers} answers"
         ))
         .at("messages")
-        .with_hint("give a template without `generation` blocks as `renderer.chat_template`"));
+        .with_hint("give a template without `generation` blocks as `renderer.chat_template`")
+        .into());
     }
     let mut generated = generated.into_iter();
     let mut found = Found { text: String::new(), spans: Vec::new(), weights: Vec::new() };
@@ -73,7 +98,8 @@ pub(super) fn find(
         if span.is_empty() {
             return Err(Error::data("the chat template shows nothing of this message")
                 .at(format!("messages[{i}]"))
-                .with_hint("remove the message or the record"));
+                .with_hint("remove the message or the record")
+                .into());
         }
         found.spans.push(span);
         found.weights.push(*weight);
@@ -92,17 +118,16 @@ struct Seeker<'a> {
 
 impl Seeker<'_> {
     /// What the assistant writes in message `i`: from the end of its generation prompt.
-    fn answer(&self, i: usize) -> Result<Range<usize>> {
+    fn answer(&self, i: usize) -> Result<Range<usize>, Miss> {
         let (prompt, _) = take_marks(&self.jinja.render(self.talk, i, true)?)?;
         let last = i + 1 == self.count;
         if !self.text.starts_with(&prompt) {
-            return Err(if last { off_prompt(i) } else { rewritten(i) });
+            return Err(if last { off_prompt(i).into() } else { Miss::Rewritten(i) });
         }
-        let end =
-            if last { self.text.len() } else { self.end_of(i + 1).ok_or_else(|| rewritten(i))? };
-        if end < prompt.len() {
-            return Err(rewritten(i));
-        }
+        let end = if last { Some(self.text.len()) } else { self.end_of(i + 1) };
+        let Some(end) = end.filter(|end| *end >= prompt.len()) else {
+            return Err(Miss::Rewritten(i));
+        };
         Ok(self.to_end_of_turn(prompt.len()..end))
     }
 
