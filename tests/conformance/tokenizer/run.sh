@@ -3,7 +3,7 @@
 # of published models: TEXTS texts (default one million) for each, in both readings of special tokens,
 # every fourth with its byte ranges. Any difference fails. Needs npm, cargo and the network.
 #
-#   TEXTS=1000000 tests/conformance/tokenizer/run.sh
+#   TEXTS=1000000 SEED=1000 tests/conformance/tokenizer/run.sh
 #
 # Keeps what it fetches in .venv beside it, and its table in .cache/tokenizer_conformance.log.
 set -eu
@@ -23,7 +23,8 @@ cd "$here/../../.."
 mkdir -p .cache
 {
   echo "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown), $(date -u +%FT%TZ)"
-  TINSMITH_TOKENIZERS=$files TINSMITH_TEXTS=$texts nice cargo test --release --quiet -p tinsmith --lib \
+  TINSMITH_TOKENIZERS=$files TINSMITH_TEXTS=$texts TINSMITH_SEED=${SEED:-1000} \
+    nice cargo test --release --quiet -p tinsmith --lib \
     published_tokenizers_encode_as_the_reference -- --ignored --nocapture
 } 2>&1 | tee .cache/tokenizer_conformance.log
 # The status of a pipe is that of `tee`.

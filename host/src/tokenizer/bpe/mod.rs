@@ -70,7 +70,7 @@ pub struct Encoder {
     whole: Option<Whole>,
     /// Length in bytes of every token that merging makes.
     lens: Vec<u32>,
-    pool: Mutex<Vec<Box<State>>>,
+    pool: Mutex<Vec<State>>,
 }
 
 /// What a thread needs while it encodes.

@@ -407,19 +407,20 @@ fn any_text_encodes_as_the_reference() {
 }
 
 /// For `tests/conformance/tokenizer/run.sh`: tokenizers in the files of `TINSMITH_TOKENIZERS`,
-/// separated by `:`, and `TINSMITH_TEXTS` texts for each.
+/// separated by `:`, and `TINSMITH_TEXTS` texts for each, from `TINSMITH_SEED` on.
 #[test]
 #[ignore = "needs the tokenizers of published models"]
 fn published_tokenizers_encode_as_the_reference() {
     let files = std::env::var("TINSMITH_TOKENIZERS").unwrap();
-    let texts: usize = std::env::var("TINSMITH_TEXTS").unwrap().parse().unwrap();
+    let number = |name: &str| std::env::var(name).unwrap().parse::<usize>().unwrap();
+    let (texts, seed) = (number("TINSMITH_TEXTS"), number("TINSMITH_SEED"));
     let threads = std::thread::available_parallelism().unwrap().get();
     for file in files.split(':') {
         let both = Both::new(&fs::read(file).unwrap());
         std::thread::scope(|scope| {
             for thread in 0..threads {
                 let both = &both;
-                scope.spawn(move || both.compare(1000 + thread as u64, texts / threads));
+                scope.spawn(move || both.compare((seed + thread) as u64, texts / threads));
             }
         });
         eprintln!(
