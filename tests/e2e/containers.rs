@@ -11,7 +11,7 @@ use parquet::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{io::Write, sync::Arc};
+use std::{io::Write, process::Stdio, sync::Arc};
 use tinsmith_test_support::{cli::Sandbox, tiny_model::tiny_llama, tiny_run};
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -186,6 +186,29 @@ fn files_that_are_cut_short_are_data_errors() {
         assert!(shown.contains("\nhint: "), "{file}: {shown}");
         assert!(!shown.contains("internal error"), "{file}: {shown}");
     }
+}
+
+/// Plain text may come by a pipe, which can be read once.
+#[test]
+fn pipes_are_read_where_once_is_enough() {
+    let sandbox = sandbox();
+    let check = |bytes: &[u8]| {
+        let args = ["data", "check", "/dev/stdin", "--tokenizer", "base"];
+        let mut command = sandbox.command(&args);
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let text = jsonl(&pairs(3));
+    let (code, told) = check(text.as_bytes());
+    assert!(code == Some(0) && told.contains("3 rows are good"), "{told}");
+    let array = format!("[{}]", text.trim_end().replace('\n', ","));
+    let (code, told) = check(array.as_bytes());
+    assert!(code == Some(0) && told.contains("3 rows are good"), "{told}");
+    let (code, told) = check(&gzip(&text));
+    assert!(code == Some(3) && told.contains("cannot be read from a pipe"), "{told}");
 }
 
 /// 64 MiB in one line: refused by its size, and never in memory as a whole.
