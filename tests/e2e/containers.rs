@@ -11,7 +11,7 @@ use parquet::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{io::Write, process::Stdio, sync::Arc};
+use std::{io::Write, path::Path, process::Stdio, sync::Arc};
 use tinsmith_test_support::{cli::Sandbox, tiny_model::tiny_llama, tiny_run};
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -99,6 +99,36 @@ fn the_same_rows_are_the_same_examples() {
         let stats: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(stats["files"][0]["sha256"], sha256.as_str(), "{file}: of the file's bytes");
     }
+}
+
+/// Files of Arrow's own writer (tests/fixtures/data/make_parquet.py): every compression that is read,
+/// both versions of pages, lists of structs, nulls, several row groups.
+#[test]
+fn tables_of_another_writer_are_read() {
+    let sandbox = sandbox();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/data");
+    let fixture = |name: &str| std::fs::read(fixtures.join(name)).unwrap();
+    sandbox.write("rows.jsonl", fixture("chats.parquet.jsonl"));
+    let render = |file: &str| run(&sandbox, &["render"], file, &["--format", "json"]);
+    let plain = render("rows.jsonl");
+    assert!(plain.starts_with("exit 0\n") && plain.lines().count() >= 5, "{plain}");
+    for kind in ["none", "snappy", "gzip", "lz4", "zstd", "v2"] {
+        sandbox.write("a.parquet", fixture(&format!("chats.{kind}.parquet")));
+        assert_eq!(render("a.parquet"), plain, "{kind}");
+    }
+    // What is staged are the rows.
+    let upload = ["upload", "a.parquet", "--tokenizer", "base", "--output", "out"];
+    assert!(sandbox.show(&upload).starts_with("exit 0\n"));
+    let staged = std::fs::read_dir(sandbox.path().join("out/datasets")).unwrap().next().unwrap();
+    let staged = std::fs::read_to_string(staged.unwrap().path().join("data-000.jsonl")).unwrap();
+    let values = |text: &str| -> Vec<Value> {
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    assert_eq!(values(&staged), values(&sandbox.read("rows.jsonl")));
+    sandbox.write("a.parquet", fixture("chats.brotli.parquet"));
+    let shown = render("a.parquet");
+    assert!(shown.starts_with("exit 3\n") && shown.contains("brotli"), "{shown}");
+    assert!(shown.contains("hint: write it without compression, or with snappy"), "{shown}");
 }
 
 /// Held-out prompts are read a second time, and an upload stages lines.
