@@ -10,7 +10,7 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Whether this thread is inside [`contained`]: then a panic is not the host's to report.
+/// Whether this thread is inside a call that contains panics: then a panic is not the host's to report.
 #[must_use]
 pub fn is_contained() -> bool {
     DEPTH.get() > 0

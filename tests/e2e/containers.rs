@@ -11,7 +11,7 @@ use parquet::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{io::Write, sync::Arc};
+use std::{io::Write, path::Path, process::Stdio, sync::Arc};
 use tinsmith_test_support::{cli::Sandbox, tiny_model::tiny_llama, tiny_run};
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -101,6 +101,36 @@ fn the_same_rows_are_the_same_examples() {
     }
 }
 
+/// Files of Arrow's own writer (tests/fixtures/data/make_parquet.py): every compression that is read,
+/// both versions of pages, lists of structs, nulls, several row groups.
+#[test]
+fn tables_of_another_writer_are_read() {
+    let sandbox = sandbox();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/data");
+    let fixture = |name: &str| std::fs::read(fixtures.join(name)).unwrap();
+    sandbox.write("rows.jsonl", fixture("chats.parquet.jsonl"));
+    let render = |file: &str| run(&sandbox, &["render"], file, &["--format", "json"]);
+    let plain = render("rows.jsonl");
+    assert!(plain.starts_with("exit 0\n") && plain.lines().count() >= 5, "{plain}");
+    for kind in ["none", "snappy", "gzip", "lz4", "zstd", "v2"] {
+        sandbox.write("a.parquet", fixture(&format!("chats.{kind}.parquet")));
+        assert_eq!(render("a.parquet"), plain, "{kind}");
+    }
+    // What is staged are the rows.
+    let upload = ["upload", "a.parquet", "--tokenizer", "base", "--output", "out"];
+    assert!(sandbox.show(&upload).starts_with("exit 0\n"));
+    let staged = std::fs::read_dir(sandbox.path().join("out/datasets")).unwrap().next().unwrap();
+    let staged = std::fs::read_to_string(staged.unwrap().path().join("data-000.jsonl")).unwrap();
+    let values = |text: &str| -> Vec<Value> {
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    assert_eq!(values(&staged), values(&sandbox.read("rows.jsonl")));
+    sandbox.write("a.parquet", fixture("chats.brotli.parquet"));
+    let shown = render("a.parquet");
+    assert!(shown.starts_with("exit 3\n") && shown.contains("brotli"), "{shown}");
+    assert!(shown.contains("hint: write it without compression, or with snappy"), "{shown}");
+}
+
 /// Held-out prompts are read a second time, and an upload stages lines.
 #[test]
 fn runs_and_uploads_read_containers() {
@@ -186,6 +216,29 @@ fn files_that_are_cut_short_are_data_errors() {
         assert!(shown.contains("\nhint: "), "{file}: {shown}");
         assert!(!shown.contains("internal error"), "{file}: {shown}");
     }
+}
+
+/// Plain text may come by a pipe, which can be read once.
+#[test]
+fn pipes_are_read_where_once_is_enough() {
+    let sandbox = sandbox();
+    let check = |bytes: &[u8]| {
+        let args = ["data", "check", "/dev/stdin", "--tokenizer", "base"];
+        let mut command = sandbox.command(&args);
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let text = jsonl(&pairs(3));
+    let (code, told) = check(text.as_bytes());
+    assert!(code == Some(0) && told.contains("3 rows are good"), "{told}");
+    let array = format!("[{}]", text.trim_end().replace('\n', ","));
+    let (code, told) = check(array.as_bytes());
+    assert!(code == Some(0) && told.contains("3 rows are good"), "{told}");
+    let (code, told) = check(&gzip(&text));
+    assert!(code == Some(3) && told.contains("cannot be read from a pipe"), "{told}");
 }
 
 /// 64 MiB in one line: refused by its size, and never in memory as a whole.

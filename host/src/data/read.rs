@@ -256,7 +256,7 @@ impl Reader {
                 self.buffer.extend_from_slice(body);
             }
             let used = body.len() + usize::from(feed.is_some());
-            if self.counted.is_seekable() {
+            if self.counted != Counted::Decompressed && self.counted != Counted::Rows {
                 self.hash.update(&chunk[..used]);
             }
             self.offset += used as u64;

@@ -100,7 +100,19 @@ pub fn open(mut file: File, path: &Path) -> Result<Contents> {
     let mut head = [0; 8];
     let filled = fill(&mut file, &mut head).map_err(failed)?;
     let head = &head[..filled];
-    file.rewind().map_err(failed)?;
+    let is_container = [GZIP, ZSTD, PARQUET].iter().any(|magic| head.starts_with(magic));
+    // A pipe goes by once: what was looked at is put before the rest. A container is read twice.
+    if file.metadata().is_ok_and(|about| about.is_file()) {
+        file.rewind().map_err(failed)?;
+    } else if !is_container {
+        let input = Box::new(std::io::Cursor::new(head.to_vec()).chain(file));
+        return Ok(lines(input, Counted::Lines));
+    } else {
+        let e = Error::data("a compressed file or a table cannot be read from a pipe");
+        return Err(e
+            .place(path, None, None)
+            .hint("name the file itself, or decompress it before"));
+    }
     if let Some((_, what, hint)) = OTHERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
         return Err(Error::data(format!("the file is {what}")).place(path, None, None).hint(*hint));
     }
@@ -127,11 +139,16 @@ pub fn open(mut file: File, path: &Path) -> Result<Contents> {
     } else {
         (Box::new(file), Counted::Lines)
     };
+    Ok(lines(text, counted))
+}
+
+/// The lines of a text: the elements where it is an array.
+fn lines(text: Box<dyn Read>, counted: Counted) -> Contents {
     let mut text = BufReader::with_capacity(256 << 10, text);
-    Ok(match begins_array(&mut text) {
+    match begins_array(&mut text) {
         true => Contents { input: Box::new(Array::new(text)), counted: Counted::Elements },
         false => Contents { input: Box::new(text), counted },
-    })
+    }
 }
 
 /// The data error of a container that turned out damaged while it was read.

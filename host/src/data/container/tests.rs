@@ -188,12 +188,18 @@ fn damaged_parquet_is_a_data_error_and_no_panic() {
         assert_eq!(e.kind, crate::Kind::Data, "{cut}: {e}");
         assert!(e.hint.is_some());
     }
-    for at in 4..whole.len() {
-        let mut torn = whole.clone();
-        torn[at] ^= 0x55;
-        // Some bytes are statistics, which nobody reads.
-        if let Err(e) = read("a.parquet", &torn).2 {
-            assert_eq!(e.kind, crate::Kind::Data, "{at}: {e}");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/data");
+    let fixture = |name: &str| std::fs::read(fixtures.join(name)).unwrap();
+    for (whole, step) in
+        [(whole, 1), (fixture("chats.snappy.parquet"), 7), (fixture("chats.v2.parquet"), 3)]
+    {
+        for at in (4..whole.len()).step_by(step) {
+            let mut torn = whole.clone();
+            torn[at] ^= if at % 2 == 0 { 0x55 } else { 0x80 };
+            // Some bytes are statistics, which nobody reads.
+            if let Err(e) = read("a.parquet", &torn).2 {
+                assert_eq!(e.kind, crate::Kind::Data, "{at}: {e}");
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! `{"messages": [{"role": …, "content": …}, …]}`: what renderers read. Under its own names a line
-//! passes as it is.
+//! passes as it is, unless its tools are JSON within a text.
 
 use super::{
     Conversation, NoRecord,
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// Maps a line that has the list.
 pub(super) fn map<'l>(line: &'l str, mapping: &Mapping) -> Result<Conversation<'l>, NoRecord> {
-    if mapping.is_plain() {
+    if mapping.is_plain() && !has_tools_in_text(line) {
         return Ok(Conversation { json: Cow::Borrowed(line), origin: None });
     }
     let members = scan::members(line, 0);
@@ -33,6 +33,14 @@ pub(super) fn map<'l>(line: &'l str, mapping: &Mapping) -> Result<Conversation<'
         ),
     )?;
     Ok(build.finish(&members, &[name], mapping))
+}
+
+/// Tables cannot hold tools of several shapes, and so write them as JSON within a text.
+fn has_tools_in_text(line: &str) -> bool {
+    line.contains("\"tools\"")
+        && scan::members(line, 0)
+            .iter()
+            .any(|(k, v)| scan::key(line, k) == "tools" && line[v.clone()].starts_with('"'))
 }
 
 /// Messages under the dataset's names, or the format's.

@@ -41,6 +41,19 @@ fn messages_pass_as_they_are() {
 }
 
 #[test]
+fn tools_within_a_text_become_a_list() {
+    let line =
+        r#"{"messages": [{"role":"user","content":"q", "x": 1}], "tools": "[{\"a\": 1.0}]"}"#;
+    assert_eq!(
+        mapped(line),
+        json!({"messages": [{"role": "user", "content": "q", "x": 1}], "tools": [{"a": 1.0}]})
+    );
+    // What is no list stays for the renderer to refuse.
+    assert_eq!(mapped(&line.replace("[{\\", "{\\"))["tools"], "{\"a\": 1.0}]");
+    assert_eq!(mapped(&line.replace(r#""[{\"a\": 1.0}]""#, r#""""#))["tools"], Value::Null);
+}
+
+#[test]
 fn a_pair_becomes_messages_and_keeps_the_rest() {
     let line = r#"{"id": 7, "prompt": "a\n\"b", "completion":"c", "tools":[{"x":1}]}"#;
     assert_eq!(

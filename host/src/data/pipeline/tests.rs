@@ -8,6 +8,7 @@ use crate::{
 };
 use proptest::prelude::*;
 use serde_json::Value;
+use std::sync::{Arc, OnceLock};
 use tinsmith_plugin_api::{Error as PluginError, Result as PluginResult};
 
 /// One token a byte of each message's content; the assistant's are trained. Content `skip` gives no
@@ -32,7 +33,13 @@ fn bytes(record: &str) -> PluginResult<Vec<Span>> {
 }
 
 fn makers() -> Makers<'static> {
-    Makers { renderer: &BYTES, tokenizer: None, prints: false }
+    static TINY: OnceLock<Arc<Tokenizer>> = OnceLock::new();
+    let tokenizer = TINY.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        tinsmith_test_support::tiny_tokenizer::write(dir.path()).unwrap();
+        Tokenizer::load(dir.path()).unwrap()
+    });
+    Makers { renderer: &BYTES, tokenizer: Some(tokenizer), prints: true }
 }
 
 struct Outcome {
@@ -43,11 +50,14 @@ struct Outcome {
 }
 
 fn run(bytes: &[u8], threads: usize, limits: Limits) -> Outcome {
+    judged(bytes, threads, Judge::new(limits))
+}
+
+fn judged(bytes: &[u8], threads: usize, mut judge: Judge) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
     std::fs::write(&path, bytes).unwrap();
     let source = DataSource { path, mapping: Mapping::plain(Format::Auto), limit: None };
-    let mut judge = Judge::new(limits);
     let mut out = Outcome { report: DataReport::default(), refused: Vec::new(), used: Vec::new() };
     stream(&[source], makers(), threads, &mut |step| {
         match step {
@@ -189,22 +199,43 @@ proptest! {
                 Just(br#"{"messages":[{"role":"user","content":"x"}]}"#.to_vec()),
                 Just(br#"{"messages":[{"content":7}]}"#.to_vec()),
                 Just(br#"{"prompt":"a","completion":"bc"}"#.to_vec()),
+                Just(br#"{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}]}"#.to_vec()),
+                Just(br#"{"instruction":"a","output":"b"}"#.to_vec()),
+                Just(br#"{"prompt":"a","chosen":"b","rejected":"c"}"#.to_vec()),
+                Just(br#"{"prompt":"a","chosen":"b","rejected":"skip"}"#.to_vec()),
+                Just(br#"{"prompt":"a","chosen":"much too long","rejected":"c"}"#.to_vec()),
+                Just(br#"{"prompt":"a","chosen":[{"role":"assistant"}],"rejected":"c"}"#.to_vec()),
+                Just(br#"{"text":"abc"}"#.to_vec()),
+                Just(br#"{"text":"much too long"}"#.to_vec()),
+                Just(br#"{"tokens":[1,2,3]}"#.to_vec()),
+                Just(br#"{"tokens":[1,2,3],"advantages":[0,1,1]}"#.to_vec()),
+                Just(br#"{"tokens":[1,2,3],"weights":[1,0,0]}"#.to_vec()),
+                Just(br#"{"tokens":[1,9999]}"#.to_vec()),
+                Just(br#"{"tokens":[1]}"#.to_vec()),
             ],
             0..40,
         ),
         overlong in prop_oneof![
             Just(Overlong::Error), Just(Overlong::Drop), Just(Overlong::TruncateRight)
         ],
+        exact: bool,
     ) {
+        // What begins like a container is one: the first line is plain.
+        let lines = [vec![message("x").into_bytes()], lines].concat();
         let bytes = lines.join(&b"\n"[..]);
-        let out = run(&bytes, 2, Limits { max_length: 8, overlong });
+        let judge = Judge::new(Limits { max_length: 8, overlong }).dedupe(exact, None);
+        let out = judged(&bytes, 2, judge);
         let r = &out.report;
         let mut whole: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
         if whole.last().is_some_and(|l| l.is_empty()) {
             whole.pop();
         }
         prop_assert_eq!(r.rows + r.blank, whole.len() as u64);
-        prop_assert_eq!(r.rows, r.used + r.refused + r.skipped + r.overlong + r.untrained);
+        prop_assert_eq!(
+            r.rows,
+            r.used + r.refused + r.skipped + r.overlong + r.untrained + r.duplicates
+        );
+        prop_assert!(exact || r.duplicates == 0);
         prop_assert_eq!(r.refused, out.refused.len() as u64);
         prop_assert_eq!(r.examples, out.used.len() as u64);
         prop_assert_eq!(r.files[0].rows, r.rows);
