@@ -22,14 +22,17 @@ HERE = pathlib.Path(__file__).parent
 PACKAGES = ("tinker-cookbook", "transformers", "tokenizers")
 
 
-def stamp_of(folder, options):
+def stamp_of(folder, tokenizer, options, source):
+    """What the rows of a file follow from: versions, options, our sources, the tokenizer."""
     digest = hashlib.sha256(repr((options.seed, options.random, cookbook.DATE)).encode())
     for package in PACKAGES:
         digest.update(importlib.metadata.version(package).encode())
-    for name in ("cookbook.py", "templates.py", "handmade.py", "random_talks.py"):
+    for name in (source, "handmade.py", "random_talks.py"):
         digest.update((HERE / name).read_bytes())
-    for path in sorted(folder.iterdir()):
-        digest.update(path.read_bytes())
+    digest.update((folder / "tokenizer.json").read_bytes())
+    digest.update(repr((tokenizer.bos_token, tokenizer.eos_token)).encode())
+    if source == "templates.py":
+        digest.update((folder / "tokenizer_config.json").read_bytes())
     return digest.hexdigest()
 
 
@@ -53,7 +56,7 @@ def fresh(path, stamp):
         return json.loads(file.readline()).get("stamp") == stamp
 
 
-def cookbook_rows(renderer, tokenizer, talks):
+def cookbook_rows(renderer, talks):
     for name, talk in talks.items():
         for row in cookbook.rows(renderer, talk):
             yield {"id": name, **row}
@@ -70,33 +73,27 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     talks = handmade.ALL | random_talks.talks(options.seed, options.random)
     print(f"{len(talks)} conversations, {len(handmade.ALL)} of them by hand", flush=True)
-    loaded, stamps = {}, {}
+    loaded = {}
 
     def family_of(family):
         if family not in loaded:
             loaded[family] = cookbook.load_tokenizer(options.tokenizers / family)
         return loaded[family]
 
-    def stamp(family):
-        if family not in stamps:
-            stamps[family] = stamp_of(options.tokenizers / family, options)
-        return stamps[family]
+    def make(name, family, source, rows):
+        if options.only and name not in options.only:
+            return
+        path, (tokenizer, config) = options.out / f"{name}.jsonl", family_of(family)
+        stamp = stamp_of(options.tokenizers / family, tokenizer, options, source)
+        if not fresh(path, stamp):
+            write(path, stamp, rows(tokenizer, config))
 
     for name, family in cookbook.RENDERERS.items():
-        if options.only and name not in options.only:
-            continue
-        path = options.out / f"{name}.jsonl"
-        if fresh(path, stamp(family)):
-            continue
-        tokenizer = family_of(family)[0]
-        renderer = cookbook.load_renderer(name, tokenizer)
-        write(path, stamp(family), cookbook_rows(renderer, tokenizer, talks))
+        make(name, family, "cookbook.py", lambda tokenizer, _: cookbook_rows(
+            cookbook.load_renderer(name, tokenizer), talks))
     for family in templates.FAMILIES:
-        if options.only and "template" not in options.only:
-            continue
-        path = options.out / f"template.{family}.jsonl"
-        if not fresh(path, stamp(family)):
-            write(path, stamp(family), templates.rows(*family_of(family), talks))
+        make(f"template.{family}", family, "templates.py",
+             lambda tokenizer, config: templates.rows(tokenizer, config, talks))
 
 
 main()

@@ -48,14 +48,17 @@ EFFORTS = {"system_three_turns", "think_parts_multi", "call_round", "no_messages
 SAME_ANSWERS = {"qwen3_5_preserve_thinking", "gpt_oss_low_reasoning", "gpt_oss_medium_reasoning",
                 "gpt_oss_high_reasoning"}
 MORE_CONTROL = [
-    "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>",
-    "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>", "<｜tool▁outputs▁begin｜>", "<｜tool▁outputs▁end｜>",
     "<|startoftext|>", "<|return|>", "<|constrain|>", "<|channel|>", "<|start|>", "<|end|>", "<|message|>",
     "<|call|>", "[BOS]", "[EOS]", "<|im_user|>", "<|im_assistant|>", "<|im_system|>", "<|im_middle|>",
     "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>",
     "<|tool_call_argument_begin|>", "<|tool_call_end|>", "<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>",
 ]
-TAGS = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
+# As in the models' own: tokens, but text and no control tokens.
+TAGS = [
+    "<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>",
+    "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>",
+    "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>", "<｜tool▁outputs▁begin｜>", "<｜tool▁outputs▁end｜>",
+]
 # bos, eos
 ENDS = {
     "role_colon": ("<|begin_of_text|>", "<|end_of_text|>"),

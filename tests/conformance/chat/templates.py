@@ -5,7 +5,7 @@ import datetime
 import transformers.utils.chat_template_utils as chat_template_utils
 from cookbook import DATE, attempt
 
-FAMILIES = ["qwen3", "llama3_1", "gptoss", "deepseek_v3", "gemma3"]
+FAMILIES = ["qwen3", "llama3_1", "llama3_1_meta", "gptoss", "deepseek_v3", "gemma3"]
 
 
 class Frozen(datetime.datetime):
@@ -21,10 +21,13 @@ chat_template_utils._compile_jinja_template.cache_clear()
 
 
 def rows(tokenizer, config, talks):
-    """One row a prompt, `{id, prompt_of, messages, tools, tokens}`, or with `error`."""
+    """One row a prompt, `{id, prompt_of, messages, tools, tokens}`, or with `error`. Templates take tools
+    as `{"type": "function", "function": …}`, so these are wrapped, in the record as well."""
     for name, talk in talks.items():
         for count in sorted({len(talk["messages"]), max(len(talk["messages"]) - 1, 0)}):
             messages, tools = talk["messages"][:count], talk.get("tools")
+            if tools is not None:
+                tools = [t if "function" in t else {"type": "function", "function": t} for t in tools]
             row = {"id": name, "prompt_of": count, "messages": messages}
             if tools is not None:
                 row["tools"] = tools
