@@ -201,7 +201,7 @@ proptest! {
             }
             let parsed = renderer.parse_response(&trained(&out, 0)).unwrap();
             prop_assert_eq!(parsed.termination, Termination::Stop, "{}", family.name);
-            let again = [history, &[parsed.message.clone()]].concat();
+            let again = [history, std::slice::from_ref(&parsed.message)].concat();
             let again = render(&family, &config, &json!({"messages": again, "tools": tools}));
             prop_assert_eq!(&again.errors, &[], "{} {}", family.name, parsed.message);
             prop_assert_eq!(&again.tokens, &out.tokens, "{} {} {}", family.name, answer,
