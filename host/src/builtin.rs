@@ -29,7 +29,13 @@ mod tests {
         assert_eq!(
             found,
             [
-                "chat = renderer:role_colon renderer:llama3 renderer:chatml renderer:template",
+                "chat = renderer:role_colon renderer:llama3 renderer:chatml renderer:qwen3 \
+                 renderer:qwen3_disable_thinking renderer:qwen3_instruct renderer:deepseekv3 \
+                 renderer:deepseekv3_thinking renderer:qwen3_5 renderer:qwen3_5_disable_thinking \
+                 renderer:qwen3_5_preserve_thinking renderer:gpt_oss_no_sysprompt \
+                 renderer:gpt_oss_low_reasoning renderer:gpt_oss_medium_reasoning \
+                 renderer:gpt_oss_high_reasoning renderer:kimi_k2 renderer:gemma3 renderer:smollm2 \
+                 renderer:template",
                 "local = trainer:local",
                 "losses = loss:cross_entropy loss:importance_sampling loss:ppo loss:cispo loss:dro",
                 "store-file = storage:file",

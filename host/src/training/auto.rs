@@ -4,100 +4,103 @@
 //! folders have any name, and fine-tuned models keep the template of their base. A template that
 //! nobody here knows is rendered as it is; without one, the model is taken for a base model.
 
-/// A renderer, and what the name of a model looks like that it is for: every word of `has`, no word
-/// of `lacks`, all in lower case.
-struct Named {
+/// A renderer, and what the text looks like that it is for: every word of `has`, no word of `lacks`,
+/// all in lower case.
+struct Known {
     renderer: &'static str,
     has: &'static [&'static str],
     lacks: &'static [&'static str],
 }
 
-/// The first match counts.
-const NAMES: [Named; 13] = [
-    Named { renderer: "role_colon", has: &["qwen3", "-base"], lacks: &[] },
-    Named { renderer: "role_colon", has: &["deepseek-v3", "-base"], lacks: &[] },
-    Named { renderer: "llama3", has: &["llama-3", "instruct"], lacks: &[] },
-    Named { renderer: "role_colon", has: &["llama-3"], lacks: &[] },
-    Named { renderer: "qwen3_instruct", has: &["qwen3-", "-instruct-2507"], lacks: &["-vl-"] },
-    Named { renderer: "qwen3_5", has: &["qwen3.5-"], lacks: &[] },
-    Named { renderer: "qwen3_5", has: &["qwen3.6-"], lacks: &[] },
-    Named {
+/// By the name of the base model, which begins with the first word. Makers' own models alone: others
+/// who write `llama-3` into a name may have given the model another format. The first match counts.
+const NAMES: [Known; 13] = [
+    Known { renderer: "role_colon", has: &["qwen/qwen3", "-base"], lacks: &[] },
+    Known { renderer: "role_colon", has: &["deepseek-ai/deepseek-v3.1-base"], lacks: &[] },
+    Known { renderer: "llama3", has: &["meta-llama/llama-3", "-instruct"], lacks: &[] },
+    Known { renderer: "role_colon", has: &["meta-llama/llama-3"], lacks: &["guard"] },
+    Known { renderer: "qwen3_instruct", has: &["qwen/qwen3-", "-instruct-2507"], lacks: &[] },
+    Known { renderer: "qwen3_5", has: &["qwen/qwen3.5-"], lacks: &[] },
+    Known { renderer: "qwen3_5", has: &["qwen/qwen3.6-"], lacks: &[] },
+    Known {
         renderer: "qwen3",
-        has: &["qwen3-"],
+        has: &["qwen/qwen3-"],
         lacks: &["-vl-", "-2507", "-coder", "-next", "-omni", "-embedding", "-reranker", "guard"],
     },
-    Named { renderer: "deepseekv3", has: &["deepseek-v3.1"], lacks: &[] },
-    Named { renderer: "gpt_oss_no_sysprompt", has: &["gpt-oss-"], lacks: &["safeguard"] },
-    Named { renderer: "kimi_k2", has: &["kimi-k2-thinking"], lacks: &[] },
-    Named { renderer: "gemma3", has: &["gemma-3-", "-it"], lacks: &[] },
-    Named { renderer: "smollm2", has: &["smollm2-", "-instruct"], lacks: &[] },
+    Known { renderer: "deepseekv3", has: &["deepseek-ai/deepseek-v3.1"], lacks: &["-terminus"] },
+    Known { renderer: "gpt_oss_no_sysprompt", has: &["openai/gpt-oss-"], lacks: &["safeguard"] },
+    Known { renderer: "kimi_k2", has: &["moonshotai/kimi-k2-thinking"], lacks: &[] },
+    Known { renderer: "gemma3", has: &["google/gemma-3-", "-it"], lacks: &[] },
+    Known { renderer: "smollm2", has: &["huggingfacetb/smollm2-", "-instruct"], lacks: &[] },
 ];
 
-/// As [`NAMES`], of what a chat template says.
-const TEMPLATES: [Named; 9] = [
-    Named {
+/// By what a chat template says.
+const TEMPLATES: [Known; 9] = [
+    Known {
         renderer: "qwen3_5",
         has: &["<|im_start|>", "enable_thinking", "<function=example_function_name>"],
         lacks: &["reasoning_effort", "truncate_history_thinking"],
     },
-    Named {
+    Known {
         renderer: "qwen3",
         has: &["<|im_start|>", "enable_thinking", "last_query_index", "<function-name>"],
         lacks: &[],
     },
-    Named {
+    Known {
         renderer: "qwen3_instruct",
         has: &["<|im_start|>", "<function-name>", "<tool_response>"],
         lacks: &["enable_thinking", "<think>", "you are qwen", "you are a helpful", "vision"],
     },
-    Named {
+    Known {
         renderer: "llama3",
         has: &["<|start_header_id|>", "<|eot_id|>", "<|end_header_id|>"],
         lacks: &["<think>", "<|image|>"],
     },
-    Named {
+    Known {
         renderer: "deepseekv3",
         has: &["<｜assistant｜>", "<｜tool▁sep｜>", "not thinking is defined"],
         lacks: &["dsml"],
     },
-    Named {
+    Known {
         renderer: "gpt_oss_no_sysprompt",
         has: &["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"],
         lacks: &[],
     },
-    Named {
+    Known {
         renderer: "kimi_k2",
         has: &["<|im_middle|>", "<|tool_calls_section_begin|>", "<think>"],
         lacks: &["<|media_begin|>", "thinking is defined"],
     },
-    Named {
+    Known {
         renderer: "gemma3",
         has: &["<start_of_turn>", "<end_of_turn>", "first_user_prefix"],
         lacks: &[],
     },
-    Named { renderer: "smollm2", has: &["<|im_start|>", "named smollm, trained by"], lacks: &[] },
+    Known { renderer: "smollm2", has: &["<|im_start|>", "named smollm, trained by"], lacks: &[] },
 ];
 
 /// The renderer for a base model, by its name (`org/name`, or a folder) and the chat template of its
 /// tokenizer.
 pub fn renderer(base_model: &str, template: Option<&str>) -> &'static str {
-    let name = match base_model.split_once('/') {
-        Some((org, name)) if !org.starts_with(['.', '~']) && !org.is_empty() => name,
-        // A folder, which may have any name.
-        _ => "",
+    let name = base_model.split(':').next().unwrap_or(base_model).to_lowercase();
+    let begins = |known: &&Known| known.has.first().is_some_and(|word| name.starts_with(word));
+    let by_name = NAMES.iter().filter(begins).find(|known| known.fits(&name));
+    let by_template = || {
+        let template = template?.to_lowercase();
+        TEMPLATES.iter().find(|known| known.fits(&template))
     };
-    let name = name.split(':').next().unwrap_or(name);
-    let known = find(&NAMES, name).or_else(|| find(&TEMPLATES, template?));
-    known.unwrap_or(if template.is_some() { "template" } else { "role_colon" })
+    match (by_name.or_else(by_template), template) {
+        (Some(known), _) => known.renderer,
+        (None, Some(_)) => "template",
+        (None, None) => "role_colon",
+    }
 }
 
-fn find(table: &[Named], text: &str) -> Option<&'static str> {
-    let text = text.to_lowercase();
-    let fits = |named: &&Named| {
-        named.has.iter().all(|word| text.contains(word))
-            && !named.lacks.iter().any(|word| text.contains(word))
-    };
-    table.iter().find(fits).map(|named| named.renderer)
+impl Known {
+    fn fits(&self, text: &str) -> bool {
+        self.has.iter().all(|word| text.contains(word))
+            && !self.lacks.iter().any(|word| text.contains(word))
+    }
 }
 
 #[cfg(test)]

@@ -72,8 +72,10 @@ impl<F: Family<C>, C: Settings> DatasetRenderer for Chat<F, C> {
     fn generation_prompt(&self, messages: &Value) -> Result<Vec<i32>> {
         let mut json = String::new();
         let talk = schema::parse_prompt(messages, F::SHOWS, &mut json)?;
+        let given = talk.messages.len();
         let messages = self.family.open(talk)?;
-        Layout::new(&self.family, &self.services).prompt(&messages)
+        let brought = messages.len() - given;
+        Layout::new(&self.family, &self.services).prompt(&messages, brought)
     }
 
     fn stop(&self) -> Stop {

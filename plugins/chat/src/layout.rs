@@ -43,10 +43,7 @@ impl<'a, F: Family<C>, C: Settings> Layout<'a, F, C> {
         out.span(self.family.bos(), 0.0);
         for (i, weight) in weights.into_iter().enumerate() {
             let place = scene.place(i);
-            let at = |e: Error| match i.checked_sub(brought) {
-                Some(i) => e.within(format!("messages[{i}]")),
-                None => e.at("tools"),
-            };
+            let at = |e: Error| within(e, i, brought);
             starts.push(out.tokens.len());
             self.family.header(&place, &mut writer).map_err(at)?;
             out.span(&writer.take()?, if train_on.headers() { weight } else { 0.0 });
@@ -57,7 +54,7 @@ impl<'a, F: Family<C>, C: Settings> Layout<'a, F, C> {
             }
         }
         if let Some(answer) = first_answer(train_on, messages) {
-            let known = self.prompt_length(messages, answer, turn, &starts, start, out)?;
+            let known = self.prompt_length(messages, brought, answer, turn, &starts, out)?;
             match known {
                 Some(length) => out.weights[start..start + length].fill(0.0),
                 None if F::CLOSES_THINKING => return Err(thinks(answer.saturating_sub(brought))),
@@ -74,19 +71,20 @@ impl<'a, F: Family<C>, C: Settings> Layout<'a, F, C> {
         Ok(())
     }
 
-    /// How many tokens of the example that begins at `start` are the generation prompt of message
+    /// How many tokens of the example that is being written are the generation prompt of message
     /// `answer`, or None if it does not begin with that prompt. `starts` says where each message
     /// begins.
     fn prompt_length(
         &self,
         messages: &[Message<'_>],
+        brought: usize,
         answer: usize,
         turn: usize,
         starts: &[usize],
-        start: usize,
         out: &Examples,
     ) -> Result<Option<usize>> {
         let before = &messages[..answer];
+        let start = out.tokens.len() - out.open_tokens();
         // Only answers read differently at the end of a prompt, or outside of its last turn: without
         // one, the prompt is the example up to here and what comes before the answer.
         let same = before.last().is_none_or(|message| message.role != Role::Assistant)
@@ -94,23 +92,23 @@ impl<'a, F: Family<C>, C: Settings> Layout<'a, F, C> {
         let (from, prompt) = if same {
             (starts[answer], self.before_answer(&Scene::new(before, turn))?)
         } else {
-            (start, self.prompt(before)?)
+            (start, self.prompt(before, brought)?)
         };
         let found = out.tokens[from..].starts_with(&prompt);
         Ok(found.then(|| from - start + prompt.len()))
     }
 
-    /// The prompt for what comes after `messages`.
+    /// The prompt for what comes after `messages`, of which the first `brought` are the format's own.
     ///
     /// # Errors
     /// A data error for what the format cannot show.
-    pub(crate) fn prompt(&self, messages: &[Message<'_>]) -> Result<Vec<i32>> {
+    pub(crate) fn prompt(&self, messages: &[Message<'_>], brought: usize) -> Result<Vec<i32>> {
         let scene = Scene::new(messages, self.family.turn(messages));
         let mut tokens = self.family.bos().to_vec();
         let mut writer = Writer::new(self.services);
         for i in 0..messages.len() {
             let place = scene.place(i);
-            let at = |e: Error| e.within(format!("messages[{i}]"));
+            let at = |e: Error| within(e, i, brought);
             self.family.header(&place, &mut writer).map_err(at)?;
             writer.flush()?;
             self.family.output(&place, &mut writer).map_err(at)?;
@@ -127,6 +125,15 @@ impl<'a, F: Family<C>, C: Settings> Layout<'a, F, C> {
         let mut writer = Writer::new(self.services);
         self.family.prompt(&scene.end(&nothing), &mut writer)?;
         writer.take()
+    }
+}
+
+/// The error of message `i` of those that are written, of which the first `brought` are not the
+/// record's.
+fn within(e: Error, i: usize, brought: usize) -> Error {
+    match i.checked_sub(brought) {
+        Some(i) => e.within(format!("messages[{i}]")),
+        None => e.at("tools"),
     }
 }
 
