@@ -21,7 +21,8 @@ def run(*command):
 def whole():
     """JSONL to examples: the whole program, with the start and the loading of the tokenizer."""
     begin = time.perf_counter()
-    command = [tinsmith, "data", "stats", chats, "--tokenizer", os.path.dirname(tokenizer), "-q"]
+    options = ["--tokenizer", os.path.dirname(tokenizer), "--renderer", "chatml", "--threads", THREADS, "-q"]
+    command = [tinsmith, "data", "stats", chats, *options]
     child = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     if status != 0:
