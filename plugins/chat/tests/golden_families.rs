@@ -299,7 +299,7 @@ impl Golden {
             let mode = mode.as_str().unwrap();
             let record = record(talk, mode == "customized", usize::MAX);
             let theirs = match row["weights"][i].as_str() {
-                Some(runs) => Ok(json!([example(row["tokens"].clone(), runs)])),
+                Some(runs) => Ok(json!([example(&row["tokens"], runs)])),
                 None => Err(reason(&row["refused"], mode)),
             };
             let ours = self.render(mode, "never", &record);
@@ -314,7 +314,7 @@ impl Golden {
                     .as_array()
                     .unwrap()
                     .iter()
-                    .map(|made| example(joined(row, &made[0]), made[1].as_str().unwrap()))
+                    .map(|made| example(&joined(row, &made[0]), made[1].as_str().unwrap()))
                     .collect()),
             };
             let ours = self.render(mode, "auto", &record);
@@ -386,7 +386,7 @@ fn joined(row: &Value, tokens: &Value) -> Value {
 }
 
 /// Tokens and their weights.
-fn example(tokens: Value, runs: &str) -> Value {
+fn example(tokens: &Value, runs: &str) -> Value {
     let mut weights = vec![0.0_f32; tokens.as_array().unwrap().len()];
     for run in runs.split(',').filter(|run| !run.is_empty()) {
         let (from, to) = run.split_once('-').unwrap();
