@@ -8,6 +8,7 @@ pub mod config;
 pub mod data;
 pub mod env;
 pub mod error;
+mod page;
 pub mod plan;
 pub mod plugins;
 pub mod runs;

@@ -1,23 +1,16 @@
 //! The page: sections in the order in which a reader asks.
 
-use super::chart::{Look, Series, chart, short};
 use crate::{
+    page::{self, Look, Series, chart, short},
     runs::{Answers, Evaluation, Measured, MetricsLine, RunRecord},
     text::escape,
     text::{grouped, plural},
 };
 use std::fmt::Write;
 
-const STYLE: &str = include_str!("style.css");
-
 /// The whole page.
 pub fn page(record: &RunRecord, metrics: &[MetricsLine], samples: &[Answers]) -> String {
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{} · tinsmith</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
-        escape(&record.id)
-    );
+    let mut out = page::head(&record.id, "", None);
     head(record, &mut out);
     cards(record, &mut out);
     curves(metrics, &mut out);
