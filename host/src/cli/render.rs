@@ -41,7 +41,8 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
         let source = DataSource { limit: Some(left), ..source };
         let before = report.rows;
         let name = source.name();
-        stream(std::slice::from_ref(&source), renderer.as_ref(), ui.threads(), &mut |step| {
+        let source = std::slice::from_ref(&source);
+        stream(source, renderer.as_ref(), opened.limits, ui.threads(), &mut |step| {
             match step {
                 Step::Batch(mut batch) => {
                     let fates = judge(&mut batch, opened.limits);
@@ -77,7 +78,13 @@ fn print(
     for (example, fate) in fates.iter().enumerate() {
         let whole = batch.examples.range(example).len();
         let (tokens, note) = match *fate {
-            Fate::Used { tokens, cut: true, .. } => (tokens, "  cut at `max_length`"),
+            Fate::Used { tokens, cut: Some(cut) } if cut.end => {
+                (tokens, "  cut at `max_length`, in an answer, whose end is lost")
+            }
+            Fate::Used { tokens, cut: Some(_) } => (tokens, "  cut at `max_length`"),
+            Fate::Used { tokens, .. } if shortened(batch, example) => {
+                (tokens, "  without its oldest turns")
+            }
             Fate::Used { tokens, .. } => (tokens, ""),
             Fate::Untrained if args.generation_prompt => (whole, ""),
             Fate::Untrained => {
@@ -93,6 +100,11 @@ fn print(
         }
     }
     if text.is_empty() { Ok(()) } else { ui.data(text) }
+}
+
+/// Whether an example is of a record that lost turns.
+fn shortened(batch: &Rendered, example: usize) -> bool {
+    batch.shortened.iter().any(|s| s.record == batch.examples.record[example])
 }
 
 /// What was not printed, and whether that makes the command fail.

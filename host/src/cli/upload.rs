@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     config::OnBadRecord,
     data::{
-        DataReport, Step, judge,
+        DataReport, Duplicates, Step, judge,
         staged::{Content, Manifest, id, keys, stage},
         stream,
     },
@@ -74,11 +74,11 @@ fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> 
     let mut content = Content::default();
     // Kept only where rows are left out: without `skip` nothing is staged once one is bad.
     let mut left_out = HashSet::new();
-    let mut hints = Hints::default();
+    let (mut hints, mut duplicates) = (Hints::default(), Duplicates::default());
     let mut shown = 0;
     let sources = &opened.sources;
     let renderer = opened.tools.renderer.as_ref();
-    stream(sources, renderer, ui.threads(), &mut |step| {
+    stream(sources, renderer, opened.limits, ui.threads(), &mut |step| {
         match step {
             Step::Batch(mut batch) => {
                 let name = sources[batch.dataset].name();
@@ -88,6 +88,8 @@ fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> 
                     shown += 1;
                 }
                 report.add(&name, &batch, &fates);
+                report.duplicates += duplicates.count(&batch);
+                report.duplicates_partial = duplicates.partial;
                 let bad: HashSet<u64> = batch.refused.iter().map(|r| r.record).collect();
                 for row in batch.lines.rows.iter().filter(|row| !bad.contains(&row.record)) {
                     content.add(batch.lines.text(row));

@@ -31,7 +31,7 @@ mod yaml;
 pub use data::{Data, Dataset, EvalSplit, Format, OnBadRecord, Overlong};
 pub use model::{Lora, Model};
 pub use plugin_ref::PluginRef;
-pub use run::{Checkpoint, Checks, Eval, Limits, Tracking};
+pub use run::{Checkpoint, Checks, Eval, Limits, Price, Prices, Tracking};
 pub use schema::{Key, keys, schema};
 pub use training::{Curve, LastBatch, Mode, Normalization, Optimizer, Schedule, Training};
 

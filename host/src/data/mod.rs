@@ -12,11 +12,13 @@ memory between the file and its user is bounded by a few batches; what training 
 of tokens and weights, and nothing per row but its place.
 */
 
+mod duplicates;
 mod example_set;
 #[cfg(test)]
 mod fake;
 mod formats;
 mod held_out;
+mod lengths;
 mod limits;
 mod pipeline;
 mod prepare;
@@ -28,11 +30,14 @@ mod scan;
 mod source;
 mod split;
 pub mod staged;
+mod turns;
 
+pub use duplicates::{Duplicates, good_rows};
 pub use example_set::{ExampleSet, Source};
 pub use formats::{Mapped, NoRecord, map_record};
 pub use held_out::HeldOut;
-pub use limits::{Fate, Limits, judge};
+pub use lengths::{Lengths, Summary};
+pub use limits::{Cut, Fate, Limits, judge};
 pub use pipeline::{Rendered, Step, stream};
 pub use prepare::{DataJob, OnProgress, Prepared, prepare};
 pub use read::{BATCH_RECORDS, Digested, Lines, MAX_LINE, Reader, Row};
@@ -40,6 +45,7 @@ pub use refused::{Refused, RefusedRow};
 pub use report::{DataReport, FileReport};
 pub use resolve::resolve;
 pub use source::DataSource;
+pub use turns::Shortened;
 
 /// Bytes as lower-case hex.
 #[must_use]

@@ -9,10 +9,12 @@ slow the caller is.
 
 use super::{
     formats::{self, Mapped},
+    limits::Limits,
     read::{Digested, Lines, Reader},
     refused::Refused,
     scan,
     source::DataSource,
+    turns::{self, Shortened},
 };
 use crate::{Error, Result, config::Format};
 use std::{
@@ -39,6 +41,8 @@ pub struct Rendered {
     pub given: Vec<u32>,
     /// Rows that gave no example because something is wrong with them, in order.
     pub refused: Vec<Refused>,
+    /// Records of which turns were left out so that they fit, in order.
+    pub shortened: Vec<Shortened>,
 }
 
 /// What the caller of [`stream`] is told, in order.
@@ -69,7 +73,8 @@ struct Work {
 }
 
 /// Renders datasets one after the other on `threads` threads and hands the results to `each`, in
-/// order, on this thread, until there are no more or it breaks off.
+/// order, on this thread, until there are no more or it breaks off. Of the limits, only
+/// `drop_turns` is seen to here; the others are [`super::judge`]'s.
 ///
 /// # Errors
 /// If a dataset cannot be read, if the renderer as a whole fails, and whatever `each` answers.
@@ -77,6 +82,7 @@ struct Work {
 pub fn stream(
     sources: &[DataSource],
     renderer: &dyn RendererHandle,
+    limits: Limits,
     threads: usize,
     each: &mut dyn FnMut(Step) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
@@ -95,7 +101,7 @@ pub fn stream(
         scope.spawn(move || read_all(sources, &permits, &give, &give_long, &reader));
         for queue in std::iter::once(&long).chain(std::iter::repeat_n(&work, threads)) {
             let answer = answer.clone();
-            scope.spawn(move || render_all(renderer, queue, &answer));
+            scope.spawn(move || render_all(renderer, limits, queue, &answer));
         }
         drop(answer);
         // Both ends of this thread go when it returns: then the others have nobody to work for.
@@ -177,6 +183,7 @@ fn read_all(
 
 fn render_all(
     renderer: &dyn RendererHandle,
+    limits: Limits,
     work: &Mutex<Receiver<Work>>,
     answers: &Sender<Answer>,
 ) {
@@ -184,14 +191,14 @@ fn render_all(
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(work) = next else { return };
         let sequence = work.sequence;
-        let rendered = render(renderer, work).map(|r| Step::Batch(Box::new(r)));
+        let rendered = render(renderer, limits, work).map(|r| Step::Batch(Box::new(r)));
         if answers.send((sequence, rendered)).is_err() {
             return;
         }
     }
 }
 
-fn render(renderer: &dyn RendererHandle, work: Work) -> Result<Rendered> {
+fn render(renderer: &dyn RendererHandle, limits: Limits, work: Work) -> Result<Rendered> {
     let Work { dataset, format, mut lines, .. } = work;
     let mut refused = std::mem::take(&mut lines.refused);
     let mut mapped: Vec<Mapped<'_>> = Vec::with_capacity(lines.rows.len());
@@ -222,10 +229,11 @@ fn render(renderer: &dyn RendererHandle, work: Work) -> Result<Rendered> {
     if examples.record.iter().any(|r| *r as usize >= given.len()) {
         return Err(Error::failed("the renderer answered for a record that it was not given"));
     }
+    let shortened = turns::shorten(renderer, &records, &mut examples, limits)?;
     refused.sort_by_key(|r| r.record);
     refused.dedup_by_key(|r| r.record);
     drop(mapped);
-    Ok(Rendered { dataset, lines, examples, given, refused })
+    Ok(Rendered { dataset, lines, examples, given, refused, shortened })
 }
 
 /// Finds the column that a renderer's error is about, and spells its field as the line does.

@@ -1,7 +1,7 @@
 //! Everything a run needs to know of its data, before its first step.
 
 use super::{
-    ExampleSet, Source,
+    ExampleSet, Source, duplicates,
     held_out::{self, HeldOut},
     limits::{Fate, Limits, judge},
     pipeline::{Rendered, Step, stream},
@@ -16,13 +16,7 @@ use crate::{
     tokenizer::Tokenizer,
 };
 use sha2::{Digest, Sha256};
-use std::{
-    collections::HashSet,
-    fmt,
-    hash::{DefaultHasher, Hash, Hasher},
-    ops::ControlFlow,
-    sync::Arc,
-};
+use std::{collections::HashSet, fmt, ops::ControlFlow, sync::Arc};
 use tinsmith_plugin_api::RendererHandle;
 
 /// Told after each batch: what became of the rows so far.
@@ -90,12 +84,11 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
         })?;
     }
     let sources = sources(job.loaded)?;
-    let limits =
-        Limits { max_length: config.data.max_length as usize, overlong: config.data.overlong };
+    let limits = Limits::new(&config.data, &job.tokenizer);
     let mut all = Collected::default();
     let mut report = DataReport::default();
     let mut next_group = 0;
-    stream(&sources, job.renderer.as_ref(), job.threads, &mut |step| {
+    stream(&sources, job.renderer.as_ref(), limits, job.threads, &mut |step| {
         match step {
             Step::Batch(mut rendered) => {
                 let fates = judge(&mut rendered, limits);
@@ -140,6 +133,7 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
         return Err(job.loaded.error_at("data.eval.path", e));
     }
     report.leaked = leaked(&used, is_held);
+    report.duplicates = repeated(&used, is_held);
     let wanted = match config.eval.checks {
         Some(_) => usize::MAX,
         None => config.eval.samples as usize,
@@ -193,9 +187,8 @@ impl Collected {
             let source = Source { dataset, line: row.line, record: row.record };
             if last != Some(record) {
                 last = Some(record);
-                let mut hasher = DefaultHasher::new();
-                rendered.lines.text(row).hash(&mut hasher);
-                self.used.push(Used { source, offset: row.offset, text: hasher.finish() });
+                let text = duplicates::hash(rendered.lines.text(row));
+                self.used.push(Used { source, offset: row.offset, text });
             }
             self.examples.push(examples, i, tokens, *next_group + examples.group[i], source);
         }
@@ -240,6 +233,12 @@ fn leaked(used: &[Used], is_held: impl Fn(&Source) -> bool) -> u64 {
         .map(|u| u.text)
         .collect();
     used.iter().filter(|u| is_held(&u.source) && trained.contains(&u.text)).count() as u64
+}
+
+/// Rows trained on whose very text an earlier one has.
+fn repeated(used: &[Used], is_held: impl Fn(&Source) -> bool) -> u64 {
+    let mut seen = HashSet::new();
+    used.iter().filter(|u| !is_held(&u.source) && !seen.insert(u.text)).count() as u64
 }
 
 /// Of the examples as they are trained on and evaluated.

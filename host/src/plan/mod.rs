@@ -6,6 +6,7 @@ before the first step.
 */
 
 mod context;
+mod estimate;
 mod honoured;
 mod normalise;
 mod order;
@@ -15,6 +16,7 @@ mod shift;
 mod unusual;
 
 pub use context::check_context;
+pub use estimate::{Estimate, Speed};
 pub use honoured::check_honoured;
 pub use normalise::fold;
 pub use order::{Order, OrderOptions};

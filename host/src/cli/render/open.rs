@@ -36,12 +36,7 @@ pub fn open(
     ui: &Ui,
 ) -> Result<Opened> {
     let loaded = load(args, files)?;
-    let data = &loaded.config.data;
     let bounded = args.config.is_some() || args.max_length.is_some();
-    let limits = Limits {
-        max_length: if bounded { data.max_length as usize } else { usize::MAX },
-        overlong: data.overlong,
-    };
     // The format that the config (or a `--set`) gives its first dataset goes for these files.
     let format = loaded.config.datasets.first().map(|d| d.format).unwrap_or_default();
     let mut sources = Vec::with_capacity(files.len());
@@ -55,6 +50,10 @@ pub fn open(
     let tools = Tools::new(loaded, tool_options(ui, &Stop::default())).map_err(as_typed)?;
     if model.join("config.json").exists() {
         tools.tokenizer.check_fits(&model)?;
+    }
+    let mut limits = Limits::new(&tools.loaded.config.data, &tools.tokenizer);
+    if !bounded {
+        limits.max_length = usize::MAX;
     }
     Ok(Opened { tools, sources, limits })
 }
