@@ -1,6 +1,7 @@
 //! `tinsmith render`: tokens and weights of a dataset, as training sees them.
 
 mod open;
+mod page;
 mod prompts;
 mod show;
 mod visible;
@@ -15,8 +16,9 @@ use crate::{
     Error, Result,
     data::{DataReport, DataSource, Fate, Rendered, Step, judge, stream},
 };
+use page::Page;
 use prompts::Prompts;
-use show::{HTML_HEAD, Shown};
+use show::Shown;
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 use tinsmith_plugin_api::RendererHandle;
 
@@ -28,13 +30,15 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
     } else {
         Arc::clone(&opened.tools.renderer)
     };
-    if args.format == RenderFormat::Html {
-        ui.data(HTML_HEAD)?;
-    }
+    let sources = std::mem::take(&mut opened.sources);
+    let added = opened.tools.tokenizer.info().added_tokens.iter();
+    let controls = added.filter(|t| t.special).map(|t| t.id).collect();
+    let mut page = (args.format == RenderFormat::Html)
+        .then(|| Page::new(&opened, args.limit.is_some(), args.generation_prompt));
     let mut report = DataReport::default();
     let mut hints = Hints::default();
     let mut left = args.limit.unwrap_or(u64::MAX);
-    for source in std::mem::take(&mut opened.sources) {
+    for source in sources {
         if left == 0 || ui.stdout_closed() {
             break;
         }
@@ -50,7 +54,10 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
                     for refused in &batch.refused {
                         hints.error(ui, refused.placed(&name));
                     }
-                    print(args, &opened, &name, &batch, &fates, ui)?;
+                    match &mut page {
+                        Some(page) => page.add(&name, &batch, &fates)?,
+                        None => print(args, &opened, &controls, &name, &batch, &fates, ui)?,
+                    }
                 }
                 Step::End { digest, .. } => report.end(name.clone(), digest),
             }
@@ -58,6 +65,9 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
             Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         left -= report.rows - before;
+    }
+    if let Some(page) = page {
+        ui.data(page.finish(&report))?;
     }
     if ui.stdout_closed() {
         return Ok(());
@@ -69,6 +79,7 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
 fn print(
     args: &RenderArgs,
     opened: &Opened,
+    controls: &HashSet<i32>,
     file: &str,
     batch: &Rendered,
     fates: &[Fate],
@@ -92,11 +103,13 @@ fn print(
             }
             Fate::Overlong | Fate::Refused => continue,
         };
-        let shown = Shown { file, batch, example, tokens, note };
+        let shown = Shown { file, batch, example, tokens, note, controls };
         match args.format {
             RenderFormat::Json => shown.json(args.files.len() > 1, &mut text),
-            RenderFormat::Table => shown.table(ui, &opened.tools.tokenizer, &mut text)?,
-            RenderFormat::Html => shown.html(&opened.tools.tokenizer, &mut text)?,
+            // A page is gathered, not printed example by example.
+            RenderFormat::Table | RenderFormat::Html => {
+                shown.table(ui, &opened.tools.tokenizer, &mut text)?;
+            }
         }
     }
     if text.is_empty() { Ok(()) } else { ui.data(text) }
