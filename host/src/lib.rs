@@ -9,6 +9,7 @@ pub mod contained;
 pub mod data;
 pub mod env;
 pub mod error;
+mod page;
 pub mod plan;
 pub mod plugins;
 pub mod runs;

@@ -228,6 +228,24 @@ fn more_tokens_than_max_length_by_policy() {
     assert!(cut.starts_with("exit 0\n"), "{cut}");
     assert!(cut.contains("3 examples") && cut.contains("1 cut to `data.max_length`"), "{cut}");
     assert!(cut.contains("1 of them within an answer"), "{cut}");
+    assert!(cut.contains("1 without the end of an answer"), "{cut}");
+    let left = policy("truncate_left");
+    assert!(left.starts_with("exit 0\n"), "{left}");
+    assert!(left.contains("3 examples") && left.contains("1 cut to `data.max_length`"), "{left}");
+    assert!(!left.contains("the end of an answer"), "{left}");
+    // One turn: nothing of it can be dropped.
+    let turns = policy("drop_turns");
+    assert!(turns.contains("2 examples") && turns.contains("1 too long"), "{turns}");
+    let line = |role: &str, text: &str| format!(r#"{{"role": "{role}", "content": "{text}"}}"#);
+    let old = [line("user", "an old question"), line("assistant", &"and so on ".repeat(20))];
+    let with_old = GOOD.replacen('[', &format!("[{}, ", old.join(", ")), 1);
+    let data = format!("{GOOD}\n{with_old}\n");
+    let turns = run(&data, "data: {max_length: 60, overlong: drop_turns}\n");
+    assert!(turns.starts_with("exit 0\n"), "{turns}");
+    assert!(
+        turns.contains("2 examples") && turns.contains("1 without the oldest turns"),
+        "{turns}"
+    );
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn wrong_types_are_told_with_what_was_expected_and_found() {
         (
             "data: {overlong: truncate}\n",
             "error: run.yaml:3:18: `data.overlong`: unknown value `truncate`\n\n\
-             hint: use one of error, drop, truncate_right\n",
+             hint: use one of error, drop, truncate_right, truncate_left, drop_turns\n",
         ),
         (
             "schedule: consine\n",
@@ -202,6 +202,9 @@ fn what_types_cannot_say_is_checked_too() {
         "limits: {max_hours: 0}\n",
         "limits: {max_usd: -1}\n",
         "limits: {max_tokens: 0}\n",
+        "limits: {tokens_per_second: 0}\n",
+        "limits: {prices: {train_per_million_tokens: -1}}\n",
+        "limits: {prices: {models: {org/a: {train_per_million_tokens: -1}}}}\n",
         "data: {max_length: 1}\n",
         "data: {eval: {}}\n",
     ] {

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
+#[path = "render/page.rs"]
+mod page;
+
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tinsmith_test_support::{cli::Sandbox, tiny_model::tiny_llama, tiny_run};
@@ -74,6 +77,17 @@ fn special_tokens_in_what_users_write_stay_text() {
     assert_eq!(ends, 2, "one for each turn, none of the text");
 }
 
+/// The control token stands between signs; text that spells it, signs included, does not.
+#[test]
+fn the_table_tells_a_control_token_from_text_that_spells_it() {
+    let sandbox = sandbox(&[chat("a<|im_end|>b ⟪<|im_end|>⟫", "c")]);
+    for color in ["never", "always"] {
+        let shown = sandbox.show(&with(&["--color", color]));
+        let line = shown.lines().find(|l| l.contains("a<|im_end|>b")).unwrap();
+        assert!(line.contains("a<|im_end|>b \\u{27EA}<|im_end|>\\u{27EB}⟪<|im_end|>⟫⏎"), "{line}");
+    }
+}
+
 #[test]
 fn the_table_marks_what_is_trained_without_colour_too() {
     let sandbox = sandbox(&[chat("tab\there", "two\nlines \u{1b}[31m")]);
@@ -81,8 +95,8 @@ fn the_table_marks_what_is_trained_without_colour_too() {
     assert_eq!(
         shown,
         "exit 0\n--- stdout\na.jsonl:1  record 0  TOKENS\n  \
-         <|im_start|>user⏎\n  tab⇥here<|im_end|>⏎\n  <|im_start|>assistant⏎\n  \
-         ⟦two⏎\n  lines \\u{1B}[31m<|im_end|>⟧\n\n"
+         ⟪<|im_start|>⟫user⏎\n  tab⇥here⟪<|im_end|>⟫⏎\n  ⟪<|im_start|>⟫assistant⏎\n  \
+         ⟦two⏎\n  lines \\u{1B}[31m⟪<|im_end|>⟫⟧\n\n"
             .replace("TOKENS", shown.split("record 0  ").nth(1).unwrap().lines().next().unwrap())
     );
     let colored = sandbox.show(&with(&["--color", "always"]));
@@ -169,15 +183,6 @@ fn several_files_are_told_apart() {
         starts,
         ["{\"file\":\"a.jsonl\",\"record\":0", "{\"file\":\"b.jsonl\",\"record\":0"]
     );
-}
-
-#[test]
-fn a_page_needs_nothing_else_and_escapes_the_data() {
-    let sandbox = sandbox(&[chat("<script>alert(1)</script>", "a & b")]);
-    let shown = sandbox.show(&with(&["--format", "html"]));
-    assert!(shown.contains("<!doctype html>"), "{shown}");
-    assert!(shown.contains("&lt;script&gt;") && !shown.contains("<script>"), "{shown}");
-    assert!(shown.contains("<mark title=\"weight 1\">a &amp; b&lt;|im_end|&gt;</mark>"), "{shown}");
 }
 
 #[test]

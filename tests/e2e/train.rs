@@ -61,6 +61,45 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     assert!(!sandbox.path().join("out").exists());
 }
 
+/// The whole plan, before anything is paid for; the time is known once a run was measured.
+#[test]
+fn a_dry_run_shows_what_became_of_every_row() {
+    let sandbox = sandbox(6, "data: {eval: {count: 2}}\n");
+    // The first two rows once more.
+    let chats = sandbox.read("chats.jsonl");
+    let again: Vec<&str> = chats.lines().take(2).collect();
+    sandbox.write("chats.jsonl", format!("{chats}{}\n", again.join("\n")));
+    let shown = sandbox.show(&["train", "run.yaml", "--dry-run"]);
+    for part in [
+        "8: 8 used, 0 refused, 0 skipped by the renderer, 0 too long, 0 without a trained token",
+        "read by the model",
+        "duplicates",
+        "held out 2 rows",
+        "cost $0 (the trainer `local` computes on this machine)",
+        "time unknown; no run of this model and trainer is recorded here",
+        "█",
+    ] {
+        assert!(shown.contains(part), "{part} is missing in:\n{shown}");
+    }
+    let plan = || -> Value {
+        let args = ["train", "run.yaml", "--dry-run", "--format", "json"];
+        serde_json::from_slice(&sandbox.run(&args).stdout).unwrap()
+    };
+    let before = plan();
+    // Of the pairs, each is in training twice, once beside a row held out, or held out twice.
+    let pairs = before["data"]["repeated"].as_u64().unwrap();
+    assert!(pairs <= 2, "{before}");
+    assert_eq!(before["estimate"]["usd"], 0.0);
+    assert_eq!(before["estimate"]["seconds"], Value::Null);
+    assert_eq!(before["estimate"]["tokens"], before["plan"]["tokens"]);
+    assert_eq!(before["data"]["lengths"]["histogram"][0]["examples"], 8);
+    assert_eq!(sandbox.run(&["train", "run.yaml"]).status.code(), Some(0));
+    let after = plan();
+    let id = tiny_run::latest(&sandbox).unwrap();
+    assert_eq!(after["estimate"]["speed_from"], format!("as run {id}"));
+    assert!(after["estimate"]["seconds"].as_f64().unwrap() > 0.0);
+}
+
 #[test]
 fn the_plan_and_the_end_are_data_for_programs() {
     let sandbox = sandbox(10, "");

@@ -6,6 +6,7 @@ mod config;
 mod data;
 mod download;
 mod plugins;
+mod preflight;
 mod render;
 mod runs;
 mod sample;

@@ -1,6 +1,7 @@
 //! `tinsmith render`: tokens and weights of a dataset, as training sees them.
 
 mod open;
+mod page;
 mod prompts;
 mod show;
 mod visible;
@@ -15,22 +16,24 @@ use crate::{
     Error, Result,
     data::{DataReport, DataSource, Fate, Makers, Rendered, Step, stream},
 };
+use page::Page;
 use prompts::Prompts;
-use show::{HTML_HEAD, Shown};
+use show::Shown;
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 /// Runs the command.
 pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
     let opened = open(&args.rendering, &args.files, None, ui)?;
     let prompts = Prompts(Arc::clone(&opened.tools.renderer));
-    if args.format == RenderFormat::Html {
-        ui.data(HTML_HEAD)?;
-    }
-    let mut judge = opened.judge(opened.limits);
     let makers = match args.generation_prompt {
         true => Makers { renderer: &prompts, tokenizer: None, ..opened.makers() },
         false => opened.makers(),
     };
+    let mut judge = opened.judge(opened.limits);
+    let added = opened.tools.tokenizer.info().added_tokens.iter();
+    let controls = added.filter(|t| t.special).map(|t| t.id).collect();
+    let mut page = (args.format == RenderFormat::Html)
+        .then(|| Page::new(&opened, args.limit.is_some(), args.generation_prompt));
     let mut report = DataReport::default();
     let mut hints = Hints::default();
     let mut left = args.limit.unwrap_or(u64::MAX);
@@ -41,7 +44,8 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
         let source = DataSource { limit: Some(left), ..source };
         let before = report.rows;
         let name = source.name();
-        stream(std::slice::from_ref(&source), makers, ui.threads(), &mut |step| {
+        let source = std::slice::from_ref(&source);
+        stream(source, makers, opened.limits, ui.threads(), &mut |step| {
             match step {
                 Step::Batch(mut batch) => {
                     let fates = judge.judge(&mut batch);
@@ -49,7 +53,10 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
                     for refused in &batch.refused {
                         hints.error(ui, refused.placed(&name));
                     }
-                    print(args, &opened, &name, &batch, &fates, ui)?;
+                    match &mut page {
+                        Some(page) => page.add(&name, &batch, &fates)?,
+                        None => print(args, &opened, &controls, &name, &batch, &fates, ui)?,
+                    }
                 }
                 Step::End { digest, .. } => report.end(name.clone(), digest),
             }
@@ -57,6 +64,9 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
             Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         left -= report.rows - before;
+    }
+    if let Some(page) = page {
+        ui.data(page.finish(&report))?;
     }
     if ui.stdout_closed() {
         return Ok(());
@@ -68,6 +78,7 @@ pub fn run(args: &RenderArgs, ui: &Ui) -> Result<()> {
 fn print(
     args: &RenderArgs,
     opened: &Opened,
+    controls: &HashSet<i32>,
     file: &str,
     batch: &Rendered,
     fates: &[Fate],
@@ -77,7 +88,13 @@ fn print(
     for (example, fate) in fates.iter().enumerate() {
         let whole = batch.examples.range(example).len();
         let (tokens, note) = match *fate {
-            Fate::Used { tokens, cut: true, .. } => (tokens, "  cut at `max_length`"),
+            Fate::Used { tokens, cut: Some(cut) } if cut.end => {
+                (tokens, "  cut at `max_length`, in an answer, whose end is lost")
+            }
+            Fate::Used { tokens, cut: Some(_) } => (tokens, "  cut at `max_length`"),
+            Fate::Used { tokens, .. } if shortened(batch, example) => {
+                (tokens, "  without its oldest turns")
+            }
             Fate::Used { tokens, .. } => (tokens, ""),
             Fate::Untrained if args.generation_prompt => (whole, ""),
             Fate::Untrained => {
@@ -85,14 +102,21 @@ fn print(
             }
             Fate::Overlong | Fate::Refused | Fate::Duplicate => continue,
         };
-        let shown = Shown { file, batch, example, tokens, note };
+        let shown = Shown { file, batch, example, tokens, note, controls };
         match args.format {
             RenderFormat::Json => shown.json(args.files.len() > 1, &mut text),
-            RenderFormat::Table => shown.table(ui, &opened.tools.tokenizer, &mut text)?,
-            RenderFormat::Html => shown.html(&opened.tools.tokenizer, &mut text)?,
+            // A page is gathered, not printed example by example.
+            RenderFormat::Table | RenderFormat::Html => {
+                shown.table(ui, &opened.tools.tokenizer, &mut text)?;
+            }
         }
     }
     if text.is_empty() { Ok(()) } else { ui.data(text) }
+}
+
+/// Whether an example is of a record that lost turns.
+fn shortened(batch: &Rendered, example: usize) -> bool {
+    batch.shortened.iter().any(|s| s.record == batch.examples.record[example])
 }
 
 /// What was not printed, and whether that makes the command fail.

@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     config::OnBadRecord,
     data::{
-        DataReport, Fate, Mapping, Step,
+        DataReport, Duplicates, Fate, Mapping, Step,
         staged::{Content, Manifest, id, keys, stage},
         stream,
     },
@@ -82,11 +82,11 @@ fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> 
     let mut content = Content::default();
     // Copies, and bad rows: without `skip` nothing is staged once one is bad.
     let mut left_out = HashSet::new();
-    let mut hints = Hints::default();
+    let (mut hints, mut duplicates) = (Hints::default(), Duplicates::default());
     let mut shown = 0;
     let sources = &opened.sources;
     let mut judge = opened.judge(opened.limits);
-    stream(sources, opened.makers(), ui.threads(), &mut |step| {
+    stream(sources, opened.makers(), opened.limits, ui.threads(), &mut |step| {
         match step {
             Step::Batch(mut batch) => {
                 let name = sources[batch.dataset].name();
@@ -96,6 +96,10 @@ fn check(opened: &Opened, ui: &Ui) -> Result<(Manifest, HashSet<(usize, u64)>)> 
                     shown += 1;
                 }
                 report.add(&name, &batch, &fates);
+                if !opened.dedupes() {
+                    report.repeated += duplicates.count(&batch);
+                    report.repeated_partial = duplicates.partial;
+                }
                 let mut bad: HashSet<u64> = batch.refused.iter().map(|r| r.record).collect();
                 let copies = fates.iter().zip(&batch.examples.record);
                 let copies = copies

@@ -359,5 +359,28 @@ fn limits(config: &Config) -> Fault {
         ("limits.max_tokens", 0.0, l.max_tokens != Some(0), "at least 1", hint),
         ("limits.max_hours", l.max_hours.unwrap_or(0.0), above(l.max_hours), "above 0", hint),
         ("limits.max_usd", l.max_usd.unwrap_or(0.0), above(l.max_usd), "above 0", hint),
+        (
+            "limits.tokens_per_second",
+            l.tokens_per_second.unwrap_or(0.0),
+            above(l.tokens_per_second),
+            "above 0",
+            "remove the key where the speed is not known",
+        ),
     ])
+    .or_else(|| prices(config))
+}
+
+fn prices(config: &Config) -> Fault {
+    let prices = &config.limits.prices;
+    let of_all =
+        prices.train_per_million_tokens.map(|usd| ("train_per_million_tokens".into(), usd));
+    let of_models = prices.models.iter().map(|(name, price)| {
+        (format!("models.{name}.train_per_million_tokens"), price.train_per_million_tokens)
+    });
+    let wrong =
+        of_all.into_iter().chain(of_models).find(|(_, usd)| !(*usd >= 0.0 && usd.is_finite()));
+    wrong.and_then(|(key, usd)| {
+        let message = format!("must be at least 0, not {usd}");
+        fault(format!("limits.prices.{key}"), message, "give US dollars for a million tokens")
+    })
 }

@@ -52,6 +52,11 @@ pub enum Overlong {
     Drop,
     /// Its last tokens are cut off and counted.
     TruncateRight,
+    /// Its first tokens are cut off and counted; a token that begins every text stays.
+    TruncateLeft,
+    /// Its oldest turns are left out, as many as needed, and counted; system messages and the last
+    /// turn stay. Where that is not enough: as `drop`.
+    DropTurns,
 }
 
 /// What happens to a record that cannot be read or rendered.

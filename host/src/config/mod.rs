@@ -33,7 +33,7 @@ pub use data::{Data, Dedupe, EvalSplit, OnBadRecord, Overlong};
 pub use dataset::{Dataset, Fields, Format};
 pub use model::{Lora, Model};
 pub use plugin_ref::PluginRef;
-pub use run::{Checkpoint, Checks, Eval, Limits, Tracking};
+pub use run::{Checkpoint, Checks, Eval, Limits, Price, Prices, Tracking};
 pub use schema::{Key, keys, schema};
 pub use training::{Curve, LastBatch, Mode, Normalization, Optimizer, Schedule, Training};
 

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Evaluation on what `data.eval` holds out.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -64,4 +65,28 @@ pub struct Limits {
     pub max_hours: Option<f64>,
     /// US dollars, for trainers that tell a price. Default: no limit.
     pub max_usd: Option<f64>,
+    /// What training costs, for the estimate in the plan. The trainer `local` costs nothing.
+    pub prices: Prices,
+    /// Tokens a second that the trainer is known to make, for the estimate in the plan. Default: as
+    /// fast as the last run of the same trainer and base model in the output folder.
+    pub tokens_per_second: Option<f64>,
+}
+
+/// What training costs, in US dollars. A token counts once for each time that the model reads it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prices {
+    /// US dollars for a million tokens trained on. Default: unknown.
+    pub train_per_million_tokens: Option<f64>,
+    /// The same by base model, as `model.base_model` names it: `{NAME: {train_per_million_tokens:
+    /// …}}`. A model that stands here has this price.
+    pub models: BTreeMap<String, Price>,
+}
+
+/// What training one base model costs, in US dollars.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// US dollars for a million tokens trained on.
+    pub train_per_million_tokens: f64,
 }

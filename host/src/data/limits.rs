@@ -1,8 +1,13 @@
 //! What happens to examples that are too long, and to those in which nothing is trained.
 
 use super::{dedupe::Seen, example_set::trained, pipeline::Rendered};
-use crate::{Error, config::Overlong};
-use tinsmith_plugin_api::Examples;
+use crate::{
+    Error,
+    config::{Data, Overlong},
+    tokenizer::Tokenizer,
+};
+use std::ops::Range;
+use tinsmith_plugin_api::{ColumnData, Examples};
 
 /// The limits that a config sets.
 #[derive(Clone, Copy, Debug)]
@@ -11,27 +16,34 @@ pub struct Limits {
     pub max_length: usize,
     /// What happens to a longer one.
     pub overlong: Overlong,
+    /// The token that begins every text: cutting from the left keeps it where it stands first.
+    pub bos: Option<i32>,
 }
 
 impl Limits {
+    /// Those of a config.
+    #[must_use]
+    pub fn new(data: &Data, tokenizer: &Tokenizer) -> Self {
+        let bos = tokenizer.info().bos_token.as_deref().and_then(|bos| tokenizer.token_id(bos));
+        Self { max_length: data.max_length as usize, overlong: data.overlong, bos }
+    }
+
     /// Nothing is too long.
     #[must_use]
     pub fn none() -> Self {
-        Self { max_length: usize::MAX, overlong: Overlong::Error }
+        Self { max_length: usize::MAX, overlong: Overlong::Error, bos: None }
     }
 }
 
 /// What becomes of one example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// Its first tokens are used, all of them unless it was cut.
+    /// Its first tokens are used, all of them unless it was cut on the right.
     Used {
         /// How many.
         tokens: usize,
-        /// Whether tokens after these were cut off.
-        cut: bool,
-        /// Whether trained tokens were among those.
-        answer_cut: bool,
+        /// What was cut off, if anything was.
+        cut: Option<Cut>,
     },
     /// Left out: too long.
     Overlong,
@@ -92,8 +104,20 @@ impl Judge {
     }
 }
 
+/// What was cut off an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// How many tokens.
+    pub lost: usize,
+    /// Whether trained tokens were among them.
+    pub answer: bool,
+    /// Whether the cut goes through an answer, which is then trained without its end.
+    pub end: bool,
+}
+
 /// The fate of every example of a batch. Under [`Overlong::Error`] the records of overlong examples
-/// join the refused ones. Examples of a group share the fate of the worst.
+/// join the refused ones; under [`Overlong::TruncateLeft`] the tokens that are cut off are gone from
+/// the batch. Examples of a group share the fate of the worst.
 pub fn judge(rendered: &mut Rendered, limits: Limits) -> Vec<Fate> {
     let examples = &rendered.examples;
     let mut fates: Vec<Fate> =
@@ -103,33 +127,84 @@ pub fn judge(rendered: &mut Rendered, limits: Limits) -> Vec<Fate> {
             *fate = Fate::Refused;
         }
     }
-    if limits.overlong == Overlong::Error {
-        refuse_overlong(rendered, &mut fates, limits);
+    match limits.overlong {
+        Overlong::Error => refuse_overlong(rendered, &mut fates, limits),
+        Overlong::TruncateLeft => cut_left(&mut rendered.examples, limits),
+        Overlong::Drop | Overlong::TruncateRight | Overlong::DropTurns => {}
     }
     together(&rendered.examples.group, &mut fates);
     fates
 }
 
 fn judge_one(examples: &Examples, i: usize, limits: Limits) -> Fate {
-    let weights = &examples.weights[examples.range(i)];
+    let range = examples.range(i);
+    let weights = &examples.weights[range.clone()];
     // Losses that read other columns may train where the weight is zero.
     let untrained = |w: &[f32]| w.len() < 2 || (examples.columns.is_empty() && trained(w) == 0);
+    let any = |w: &[f32]| w.iter().any(|w| *w != 0.0);
     if weights.len() <= limits.max_length {
-        return if untrained(weights) {
-            Fate::Untrained
-        } else {
-            Fate::Used { tokens: weights.len(), cut: false, answer_cut: false }
+        return match untrained(weights) {
+            true => Fate::Untrained,
+            false => Fate::Used { tokens: weights.len(), cut: None },
         };
     }
-    match limits.overlong {
-        Overlong::Error | Overlong::Drop => Fate::Overlong,
+    let (kept, lost, end) = match limits.overlong {
+        Overlong::Error | Overlong::Drop | Overlong::DropTurns => return Fate::Overlong,
         Overlong::TruncateRight => {
             let (kept, lost) = weights.split_at(limits.max_length);
-            if untrained(kept) {
-                return Fate::Untrained;
+            let end = kept.last().is_some_and(|w| *w != 0.0) && lost[0] != 0.0;
+            (kept.to_vec(), lost, end)
+        }
+        Overlong::TruncateLeft => {
+            let lost = lost_left(&examples.tokens[range], limits);
+            let kept = [&weights[..lost.start], &weights[lost.end..]].concat();
+            (kept, &weights[lost], false)
+        }
+    };
+    if untrained(&kept) {
+        return Fate::Untrained;
+    }
+    let cut = Cut { lost: lost.len(), answer: any(lost), end };
+    Fate::Used { tokens: kept.len(), cut: Some(cut) }
+}
+
+/// Which of an example's tokens a cut from the left takes: those before the last `max_length`, of
+/// which a token that begins every text takes one place.
+fn lost_left(tokens: &[i32], limits: Limits) -> Range<usize> {
+    let over = tokens.len().saturating_sub(limits.max_length);
+    let begins =
+        limits.max_length > 1 && limits.bos.is_some_and(|bos| tokens.first() == Some(&bos));
+    if over > 0 && begins { 1..over + 1 } else { 0..over }
+}
+
+/// Takes what [`lost_left`] names out of every example, and closes the gaps in place.
+fn cut_left(examples: &mut Examples, limits: Limits) {
+    let (mut start, mut to) = (0, 0);
+    for i in 0..examples.len() {
+        let range = start..examples.offsets[i + 1] as usize;
+        start = range.end;
+        let lost = lost_left(&examples.tokens[range.clone()], limits);
+        let head = range.start..range.start + lost.start;
+        let tail = range.start + lost.end..range.end;
+        for kept in [head, tail] {
+            examples.tokens.copy_within(kept.clone(), to);
+            examples.weights.copy_within(kept.clone(), to);
+            for column in &mut examples.columns {
+                match &mut column.data {
+                    ColumnData::F32(values) => values.copy_within(kept.clone(), to),
+                    ColumnData::I64(values) => values.copy_within(kept.clone(), to),
+                }
             }
-            let answer_cut = lost.iter().any(|w| *w != 0.0);
-            Fate::Used { tokens: kept.len(), cut: true, answer_cut }
+            to += kept.len();
+        }
+        examples.offsets[i + 1] = to as u64;
+    }
+    examples.tokens.truncate(to);
+    examples.weights.truncate(to);
+    for column in &mut examples.columns {
+        match &mut column.data {
+            ColumnData::F32(values) => values.truncate(to),
+            ColumnData::I64(values) => values.truncate(to),
         }
     }
 }
@@ -149,7 +224,10 @@ fn refuse_overlong(rendered: &mut Rendered, fates: &mut [Fate], limits: Limits) 
             "{tokens} tokens are more than `max_length` {}",
             limits.max_length
         ))
-        .hint("raise `data.max_length`, or choose `data.overlong: drop` or `truncate_right`");
+        .hint(
+            "raise `data.max_length`, or choose `data.overlong: drop`, `truncate_right`, \
+             `truncate_left` or `drop_turns`",
+        );
         let refused = rendered.lines.refuse(&row, None, error);
         rendered.refused.push(refused);
         for (fate, of) in fates.iter_mut().zip(&examples.record) {

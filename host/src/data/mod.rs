@@ -15,11 +15,13 @@ of tokens and weights, and nothing per row but its place.
 mod assemble;
 pub mod container;
 mod dedupe;
+mod duplicates;
 mod example_set;
 #[cfg(test)]
 mod fake;
 mod formats;
 mod held_out;
+mod lengths;
 mod limits;
 mod made;
 mod mapping;
@@ -33,12 +35,15 @@ mod scan;
 mod source;
 mod split;
 pub mod staged;
+mod turns;
 mod uniform;
 
+pub use duplicates::{Duplicates, good_rows};
 pub use example_set::{ExampleSet, Source};
 pub use formats::{Conversation, Mapped, NoRecord, PlainText, TokenRow, map_record};
 pub use held_out::HeldOut;
-pub use limits::{Fate, Judge, Limits};
+pub use lengths::{Lengths, Summary};
+pub use limits::{Cut, Fate, Judge, Limits};
 pub use mapping::Mapping;
 pub use pipeline::{Makers, Rendered, Step, stream};
 pub use prepare::{DataJob, OnProgress, Prepared, prepare};
@@ -47,6 +52,7 @@ pub use refused::{Refused, RefusedRow};
 pub use report::{DataReport, FileReport};
 pub use resolve::resolve;
 pub use source::DataSource;
+pub use turns::Shortened;
 
 /// Bytes as lower-case hex.
 #[must_use]

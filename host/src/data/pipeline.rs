@@ -12,11 +12,13 @@ use super::{
     assemble::{self, Unit, assemble},
     dedupe::{self, Print},
     formats::{self, Conversation, Mapped, near},
+    limits::Limits,
     made,
     read::{Digested, Lines},
     refused::Refused,
     scan,
     source::DataSource,
+    turns::{self, Shortened},
     uniform::Uniform,
 };
 use crate::{Error, Result, tokenizer::Tokenizer};
@@ -52,6 +54,8 @@ pub struct Rendered {
     pub prints: Vec<Print>,
     /// The columns of rows of tokens: index into `given`, and names.
     pub(super) columns: Vec<(u32, Vec<String>)>,
+    /// Rows of which turns were left out so that they fit, in order.
+    pub shortened: Vec<Shortened>,
 }
 
 /// What makes examples of records.
@@ -99,7 +103,8 @@ struct Work<'s> {
 }
 
 /// Renders datasets one after the other on `threads` threads and hands the results to `each`, in
-/// order, on this thread, until there are no more or it breaks off.
+/// order, on this thread, until there are no more or it breaks off. Of the limits, only
+/// `drop_turns` is seen to here; the others are [`super::Judge`]'s.
 ///
 /// # Errors
 /// If a dataset cannot be read, if the renderer as a whole fails, and whatever `each` answers.
@@ -107,6 +112,7 @@ struct Work<'s> {
 pub fn stream(
     sources: &[DataSource],
     makers: Makers<'_>,
+    limits: Limits,
     threads: usize,
     each: &mut dyn FnMut(Step) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
@@ -125,7 +131,7 @@ pub fn stream(
         scope.spawn(move || read_all(sources, &permits, &give, &give_long, &reader));
         for queue in std::iter::once(&long).chain(std::iter::repeat_n(&work, threads)) {
             let answer = answer.clone();
-            scope.spawn(move || render_all(makers, queue, &answer));
+            scope.spawn(move || render_all(makers, limits, queue, &answer));
         }
         drop(answer);
         // Both ends of this thread go when it returns: then the others have nobody to work for.
@@ -211,19 +217,24 @@ fn read_all<'s>(
     }
 }
 
-fn render_all(makers: Makers<'_>, work: &Mutex<Receiver<Work<'_>>>, answers: &Sender<Answer>) {
+fn render_all(
+    makers: Makers<'_>,
+    limits: Limits,
+    work: &Mutex<Receiver<Work<'_>>>,
+    answers: &Sender<Answer>,
+) {
     loop {
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(work) = next else { return };
         let sequence = work.sequence;
-        let rendered = render(makers, work).map(|r| Step::Batch(Box::new(r)));
+        let rendered = render(makers, limits, work).map(|r| Step::Batch(Box::new(r)));
         if answers.send((sequence, rendered)).is_err() {
             return;
         }
     }
 }
 
-fn render(makers: Makers<'_>, work: Work<'_>) -> Result<Rendered> {
+fn render(makers: Makers<'_>, limits: Limits, work: Work<'_>) -> Result<Rendered> {
     let Work { dataset, mapping, mut lines, .. } = work;
     let mut refused = std::mem::take(&mut lines.refused);
     let mut batch = Mappings::default();
@@ -261,6 +272,7 @@ fn render(makers: Makers<'_>, work: Work<'_>) -> Result<Rendered> {
     if examples.record.iter().any(|r| *r as usize >= conversations.len()) {
         return Err(Error::failed("the renderer answered for a record that it was not given"));
     }
+    let shortened = turns::shorten(makers.renderer, &records, &owners, &mut examples, limits)?;
     drop(records);
     drop(conversations);
     let mut misfits = Vec::new();
@@ -277,7 +289,18 @@ fn render(makers: Makers<'_>, work: Work<'_>) -> Result<Rendered> {
     }
     refused.sort_by_key(|r| r.record);
     refused.dedup_by_key(|r| r.record);
-    Ok(Rendered { dataset, lines, examples, given, refused, misfits, pairs, prints, columns })
+    Ok(Rendered {
+        dataset,
+        lines,
+        examples,
+        given,
+        refused,
+        misfits,
+        pairs,
+        prints,
+        columns,
+        shortened,
+    })
 }
 
 /// What the rows of a batch are mapped to.

@@ -1,7 +1,7 @@
 //! Everything a run needs to know of its data, before its first step.
 
 use super::{
-    ExampleSet, Mapping, Source,
+    ExampleSet, Mapping, Source, duplicates,
     held_out::{self, HeldOut},
     limits::{Fate, Judge, Limits},
     pipeline::{Makers, Rendered, Step, stream},
@@ -16,13 +16,7 @@ use crate::{
     tokenizer::Tokenizer,
 };
 use sha2::{Digest, Sha256};
-use std::{
-    collections::HashSet,
-    fmt,
-    hash::{DefaultHasher, Hash, Hasher},
-    ops::ControlFlow,
-    sync::Arc,
-};
+use std::{collections::HashSet, fmt, ops::ControlFlow, sync::Arc};
 use tinsmith_plugin_api::RendererHandle;
 
 /// Told after each batch: what became of the rows so far.
@@ -90,8 +84,7 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
         })?;
     }
     let sources = sources(job.loaded)?;
-    let limits =
-        Limits { max_length: config.data.max_length as usize, overlong: config.data.overlong };
+    let limits = Limits::new(&config.data, &job.tokenizer);
     let exact = config.data.dedupe == Dedupe::Exact;
     let own_eval = sources.len() > config.datasets.len();
     let mut judge = Judge::new(limits).dedupe(exact, own_eval.then_some(config.datasets.len()));
@@ -100,7 +93,7 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     let mut all = Collected::default();
     let mut report = DataReport::default();
     let mut next_group = 0;
-    stream(&sources, makers, job.threads, &mut |step| {
+    stream(&sources, makers, limits, job.threads, &mut |step| {
         match step {
             Step::Batch(mut rendered) => {
                 let fates = judge.judge(&mut rendered);
@@ -145,6 +138,7 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
         return Err(job.loaded.error_at("data.eval.path", e));
     }
     report.leaked = leaked(&used, is_held);
+    report.repeated = repeated(&used, is_held);
     let wanted = match config.eval.checks {
         Some(_) => usize::MAX,
         None => config.eval.samples as usize,
@@ -198,9 +192,8 @@ impl Collected {
             let source = Source { dataset, line: row.line, record: row.record };
             if last != Some(record) {
                 last = Some(record);
-                let mut hasher = DefaultHasher::new();
-                rendered.lines.text(row).hash(&mut hasher);
-                self.used.push(Used { source, offset: row.offset, text: hasher.finish() });
+                let text = duplicates::hash(rendered.lines.text(row));
+                self.used.push(Used { source, offset: row.offset, text });
             }
             self.examples.push(examples, i, tokens, *next_group + examples.group[i], source);
         }
@@ -245,6 +238,12 @@ fn leaked(used: &[Used], is_held: impl Fn(&Source) -> bool) -> u64 {
         .map(|u| u.text)
         .collect();
     used.iter().filter(|u| is_held(&u.source) && trained.contains(&u.text)).count() as u64
+}
+
+/// Rows trained on whose very text an earlier one has.
+fn repeated(used: &[Used], is_held: impl Fn(&Source) -> bool) -> u64 {
+    let mut seen = HashSet::new();
+    used.iter().filter(|u| !is_held(&u.source) && !seen.insert(u.text)).count() as u64
 }
 
 /// Of the examples as they are trained on and evaluated.

@@ -1,6 +1,8 @@
 //! What became of every row: nothing is left out without being counted.
 
-use super::{limits::Fate, pipeline::Rendered, read::Digested, refused::RefusedRow};
+use super::{
+    lengths::Lengths, limits::Fate, pipeline::Rendered, read::Digested, refused::RefusedRow,
+};
 use crate::{Error, Result, runs::DataFacts};
 use serde::Serialize;
 
@@ -49,10 +51,14 @@ pub struct DataReport {
     pub pairs: u64,
     /// Examples in use.
     pub examples: u64,
-    /// Their tokens.
+    /// Their tokens that the model reads: all of each example but its last, which is only
+    /// predicted.
     pub tokens: u64,
-    /// Their trained tokens.
+    /// Those of them after which a trained token is predicted.
     pub trained_tokens: u64,
+    /// Lengths of the examples in use, as they are used: whole examples, as `data.max_length`
+    /// counts.
+    pub lengths: Lengths,
     /// Tokens of the longest example rendered, before any cut.
     pub longest: u64,
     /// Examples left out because they are too long.
@@ -63,6 +69,17 @@ pub struct DataReport {
     pub truncated: u64,
     /// Those of them that lost trained tokens.
     pub answers_cut: u64,
+    /// Those of them of which the cut goes through an answer: its end is not trained.
+    pub ends_cut: u64,
+    /// Rows that fit since their oldest turns were left out.
+    pub shortened: u64,
+    /// These turns.
+    pub dropped_turns: u64,
+    /// Rows that repeat an earlier one, byte for byte, and were kept (`data.dedupe: none`), where that
+    /// was looked for.
+    pub repeated: u64,
+    /// Whether there were too many rows to find every one of them.
+    pub repeated_partial: bool,
     /// Rows held out for evaluation: drawn, or of a dataset of their own.
     pub held_out: u64,
     /// Rows held out whose text also stands in a row trained on.
@@ -91,13 +108,18 @@ impl DataReport {
             let range = rendered.examples.range(i);
             self.longest = self.longest.max(range.len() as u64);
             match *fate {
-                Fate::Used { tokens, cut, answer_cut } => {
+                Fate::Used { tokens, cut } => {
                     let kept = &rendered.examples.weights[range.start..range.start + tokens];
                     self.examples += 1;
-                    self.tokens += tokens as u64;
+                    self.tokens += tokens.saturating_sub(1) as u64;
                     self.trained_tokens += super::example_set::trained(kept);
-                    self.truncated += u64::from(cut);
-                    self.answers_cut += u64::from(answer_cut);
+                    self.lengths.add(tokens);
+                    if let Some(cut) = cut {
+                        self.longest = self.longest.max((tokens + cut.lost) as u64);
+                        self.truncated += 1;
+                        self.answers_cut += u64::from(cut.answer);
+                        self.ends_cut += u64::from(cut.end);
+                    }
                 }
                 Fate::Overlong => self.dropped_examples += 1,
                 Fate::Untrained => self.untrained_examples += 1,
@@ -110,6 +132,12 @@ impl DataReport {
             .filter(first)
             .filter(|i| rendered.pairs.binary_search(&examples.record[*i]).is_ok());
         self.pairs += pairs.count() as u64;
+        for row in &rendered.shortened {
+            self.shortened += 1;
+            self.dropped_turns += row.turns;
+            let longest = row.whole.iter().map(|(length, _)| *length).max();
+            self.longest = self.longest.max(longest.unwrap_or(0) as u64);
+        }
         let room = NAMED.saturating_sub(self.first_refused.len());
         self.first_refused.extend(rendered.refused.iter().take(room).map(|r| r.told(name)));
     }
@@ -127,6 +155,10 @@ impl DataReport {
             duplicates: self.duplicates,
             truncated: self.truncated,
             answers_cut: self.answers_cut,
+            ends_cut: self.ends_cut,
+            shortened: self.shortened,
+            dropped_turns: self.dropped_turns,
+            repeated: self.repeated,
             leaked: self.leaked,
             longest: self.longest,
         }
@@ -209,7 +241,24 @@ impl DataReport {
                 "example cut at `data.max_length`",
                 "examples cut at `data.max_length`",
             )
-            .map(|text| format!("{text}, {} of them within an answer", self.answers_cut)),
+            .map(|text| {
+                let (within, ends) = (self.answers_cut, self.ends_cut);
+                format!(
+                    "{text}, {within} of them within an answer; {ends} lost the end of an answer"
+                )
+            }),
+            note(
+                self.shortened,
+                "row fits without its oldest turns",
+                "rows fit without their oldest turns",
+            )
+            .map(|text| format!("{text}; turns left out: {}", self.dropped_turns)),
+            note(
+                self.repeated,
+                "row repeats an earlier one, byte for byte",
+                "rows repeat an earlier one, byte for byte",
+            )
+            .map(|text| if self.repeated_partial { format!("at least {text}") } else { text }),
             note(
                 self.leaked,
                 "held-out row also stands in the training data",

@@ -6,6 +6,7 @@ before the first step.
 */
 
 mod context;
+mod estimate;
 mod honoured;
 mod mix;
 mod normalise;
@@ -16,6 +17,7 @@ mod shift;
 mod unusual;
 
 pub use context::check_context;
+pub use estimate::{Estimate, Speed};
 pub use honoured::check_honoured;
 pub use mix::Mix;
 pub use normalise::fold;

@@ -14,6 +14,7 @@ mod machine;
 mod record;
 mod report;
 mod samples;
+mod speed;
 mod staging;
 
 pub use durable::{create_folder, open_to, replace, replace_folder, sync_folder};
@@ -28,4 +29,5 @@ pub use record::{
 };
 pub use report::write_report;
 pub use samples::{Answers, read_samples, write_samples};
+pub use speed::measured_speed;
 pub use staging::Staging;

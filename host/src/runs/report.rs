@@ -4,7 +4,6 @@
 It is made from the run's files alone, so that it can be made again at any time.
 */
 
-mod chart;
 mod page;
 
 use super::{RunFolder, RunRecord, durable, read_metrics, read_samples};

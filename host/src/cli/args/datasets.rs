@@ -95,9 +95,23 @@ pub enum RenderFormat {
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Report every bad row by file, line, column and field
-    Check(DataArgs),
-    /// Lengths, trained tokens, truncations
+    Check(CheckArgs),
+    /// Lengths, trained tokens, truncations, duplicates
     Stats(DataArgs),
+}
+
+/// `tinsmith data check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// What is checked.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Prove for every example that what is not trained is the prompt of inference
+    #[arg(long)]
+    pub prove: bool,
+    /// Print every bad row, not only the first 50; JSON always has them all
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Arguments of `tinsmith data check` and `stats`.
@@ -109,9 +123,6 @@ pub struct DataArgs {
     /// How they become tokens.
     #[command(flatten)]
     pub rendering: RenderingArgs,
-    /// Prove for every example that what is not trained is the prompt of inference
-    #[arg(long)]
-    pub prove: bool,
     /// How data is printed.
     #[command(flatten)]
     pub format: FormatArgs,

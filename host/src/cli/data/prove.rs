@@ -75,7 +75,9 @@ impl Prover {
         let mut failed = Vec::new();
         for (i, fate) in fates.iter().enumerate() {
             match fate {
-                Fate::Used { cut: false, .. } => {}
+                // Without its oldest turns it is no longer what the record says.
+                Fate::Used { cut: None, .. }
+                    if !batch.shortened.iter().any(|s| s.record == batch.examples.record[i]) => {}
                 Fate::Used { .. } => {
                     self.unprovable += 1;
                     continue;

@@ -30,16 +30,17 @@ impl Opened {
         Makers {
             renderer: self.tools.renderer.as_ref(),
             tokenizer: Some(&self.tools.tokenizer),
-            prints: self.exact(),
+            prints: self.dedupes(),
         }
     }
 
     /// What becomes of the examples.
     pub fn judge(&self, limits: Limits) -> Judge {
-        Judge::new(limits).dedupe(self.exact(), None)
+        Judge::new(limits).dedupe(self.dedupes(), None)
     }
 
-    fn exact(&self) -> bool {
+    /// Whether exact copies are left out.
+    pub fn dedupes(&self) -> bool {
         self.tools.loaded.config.data.dedupe == Dedupe::Exact
     }
 }
@@ -56,12 +57,7 @@ pub fn open(
     ui: &Ui,
 ) -> Result<Opened> {
     let loaded = load(args, files)?;
-    let data = &loaded.config.data;
     let bounded = args.config.is_some() || args.max_length.is_some();
-    let limits = Limits {
-        max_length: if bounded { data.max_length as usize } else { usize::MAX },
-        overlong: data.overlong,
-    };
     // The format and the names that the config (or a `--set`) gives its first dataset go for these files.
     let mapping = loaded.config.datasets.first().map(Mapping::of).unwrap_or_default();
     let mut sources = Vec::with_capacity(files.len());
@@ -76,6 +72,10 @@ pub fn open(
     let tools = Tools::new(loaded, tool_options(ui, &Stop::default())).map_err(as_typed)?;
     if model.join("config.json").exists() {
         tools.tokenizer.check_fits(&model)?;
+    }
+    let mut limits = Limits::new(&tools.loaded.config.data, &tools.tokenizer);
+    if !bounded {
+        limits.max_length = usize::MAX;
     }
     Ok(Opened { tools, sources, limits })
 }

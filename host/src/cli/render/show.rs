@@ -1,10 +1,10 @@
-//! Examples on paper: as JSON lines, as marked text, as a page.
+//! Examples on paper: as JSON lines, as marked text.
 
 use super::visible::visible;
-use crate::{Result, cli::Ui, data::Rendered, text::escape, tokenizer::Tokenizer};
+use crate::{Result, cli::Ui, data::Rendered, tokenizer::Tokenizer};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::{fmt::Write, ops::Range};
+use std::{collections::HashSet, fmt::Write, ops::Range};
 use tinsmith_plugin_api::ColumnData;
 
 /// One example, and where it comes from.
@@ -19,6 +19,8 @@ pub struct Shown<'a> {
     pub tokens: usize,
     /// What the user should know about it, such as that it is cut.
     pub note: &'a str,
+    /// Ids of control tokens.
+    pub controls: &'a HashSet<i32>,
 }
 
 /// One JSON line. The order of its keys is part of what the command promises.
@@ -68,7 +70,8 @@ impl Shown<'_> {
     }
 
     /// Appends it as text for a terminal. Trained text is underlined and green on a terminal with
-    /// colours, and between `⟦` and `⟧` elsewhere: never told by colour alone.
+    /// colours, and between `⟦` and `⟧` elsewhere: never told by colour alone. Control tokens stand
+    /// between `⟪` and `⟫`: text that only spells one does not.
     pub fn table(&self, ui: &Ui, tokenizer: &Tokenizer, out: &mut String) -> Result<()> {
         let color = ui.color();
         let (on, off) = if color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
@@ -76,7 +79,7 @@ impl Shown<'_> {
         let _ = writeln!(out, "{on}{}{off}{}", self.head(), self.note);
         out.push_str("  ");
         for (run, weight) in self.runs() {
-            let text = visible(&tokenizer.decode_bytes(&self.batch.examples.tokens[run])?);
+            let text = self.text(run, tokenizer)?;
             let (before, after) = match (weight, color) {
                 (0.0, true) => ("\x1b[2m".to_owned(), "\x1b[0m"),
                 (0.0, false) => (String::new(), ""),
@@ -108,20 +111,21 @@ impl Shown<'_> {
         Ok(())
     }
 
-    /// Appends it as a part of an HTML page.
-    pub fn html(&self, tokenizer: &Tokenizer, out: &mut String) -> Result<()> {
-        let _ = write!(out, "<h2>{}{}</h2>\n<pre>", escape(&self.head()), escape(self.note));
-        for (run, weight) in self.runs() {
-            let text = visible(&tokenizer.decode_bytes(&self.batch.examples.tokens[run])?);
-            let text = escape(&text);
-            let _ = if weight == 0.0 {
-                write!(out, "{text}")
+    /// Tokens as text, with signs around the control tokens.
+    fn text(&self, run: Range<usize>, tokenizer: &Tokenizer) -> Result<String> {
+        let tokens = &self.batch.examples.tokens[run];
+        let mut out = String::new();
+        for part in tokens.chunk_by(|a, b| !self.controls.contains(a) && !self.controls.contains(b))
+        {
+            let text = visible(&tokenizer.decode_bytes(part)?);
+            // A control token is a part by itself.
+            if self.controls.contains(&part[0]) {
+                let _ = write!(out, "⟪{text}⟫");
             } else {
-                write!(out, "<mark title=\"weight {weight}\">{text}</mark>")
-            };
+                out.push_str(&text);
+            }
         }
-        out.push_str("</pre>\n");
-        Ok(())
+        Ok(out)
     }
 
     fn head(&self) -> String {
@@ -133,7 +137,7 @@ impl Shown<'_> {
             n => format!(".{n}"),
         };
         format!(
-            "{}:{line}  record {record}{ordinal}  {} tokens, {trained} trained",
+            "{}:{line}  record {record}{ordinal}  {} tokens long, {trained} trained",
             self.file, self.tokens
         )
     }
@@ -151,10 +155,3 @@ impl Shown<'_> {
         runs
     }
 }
-
-/// What stands before the first example of a page.
-pub const HTML_HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-<title>tinsmith render</title>\n<style>\nbody { font: 16px/1.5 system-ui, sans-serif; margin: 2em; \
-max-width: 60em }\nh2 { font-size: 1em }\npre { white-space: pre-wrap; overflow-wrap: anywhere; \
-padding: 1em; background: #f6f6f6 }\nmark { background: #cfe8cf; text-decoration: underline }\n\
-</style>\n<p>Trained text is underlined; its weight is shown under the pointer.</p>\n";

@@ -20,7 +20,7 @@ pub fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
     let loaded = config::load(&path, &args.set.set)?;
     let output = args.output.dir(Some(&loaded));
     let job = Job::new(loaded, true, ui, stop)?;
-    view::plan(ui, &job, args.format.format)?;
+    view::plan(ui, &job, args.format.format, &output, args.dry_run)?;
     if args.dry_run {
         return Ok(());
     }
@@ -86,7 +86,7 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
         check_unchanged(&record.fingerprints, &now)?;
     }
     let computed = count_computed(&folder, &mut record.progress)?;
-    view::plan(ui, &job, args.format.format)?;
+    view::plan(ui, &job, args.format.format, folder.output(), args.dry_run)?;
     if args.dry_run {
         return Ok(());
     }

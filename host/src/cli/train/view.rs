@@ -3,24 +3,30 @@
 use super::Job;
 use crate::{
     Result,
-    cli::{Style, Ui, Verbosity, args::Format},
+    cli::{Style, Ui, Verbosity, args::Format, preflight},
+    plan::Estimate,
+    runs::measured_speed,
     text::{grouped, plural},
 };
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Bad rows that the plan names; the rest is counted.
 const NAMED: usize = 5;
 
-/// Prints the plan: as a table on stderr, or as JSON on stdout.
-pub fn plan(ui: &Ui, job: &Job, format: Format) -> Result<()> {
+/// Prints the plan: as a table on stderr, or as JSON on stdout. `whole`: also what became of every
+/// row, which otherwise is said where it is worth a note. Earlier runs below `output` tell the speed.
+pub fn plan(ui: &Ui, job: &Job, format: Format, output: &Path, whole: bool) -> Result<()> {
     let (config, facts) = (&job.tools.loaded.config, &job.plan.facts);
+    let speed = measured_speed(output, &config.trainer.name, &job.base);
+    let estimate = Estimate::new(config, facts.tokens, speed);
     if format == Format::Json {
         let origins = job.tools.loaded.origins().into_iter();
         let origins = origins.map(|(key, from)| (key, Value::from(from)));
         return ui.json_line(&json!({
             "event": "plan", "plan": facts, "renderer": job.tools.renderer_name(),
             "loss_path": job.loss.describe(), "data": job.prepared.report,
-            "notes": job.plan.notes, "origins": Value::Object(origins.collect()),
+            "estimate": estimate, "notes": job.plan.notes, "origins": Value::Object(origins.collect()),
         }));
     }
     let mut rows = vec![
@@ -35,11 +41,24 @@ pub fn plan(ui: &Ui, job: &Job, format: Format) -> Result<()> {
     if let Some(every) = config.checkpoint.every_steps {
         rows.push(("checkpoints", format!("every {}, and at the end", plural(every, "step"))));
     }
+    rows.push(("cost", estimate.cost_text()));
+    rows.push(("time", estimate.time_text()));
     rows.extend(settings(ui, job).into_iter().map(|text| ("set", text)));
-    for (name, value) in rows {
+    let line = |name: &str, value: &str| {
         ui.info(format_args!("{} {value}", ui.paint_err(Style::Dim, format_args!("{name:>12}"))));
+    };
+    for (name, value) in rows {
+        line(name, &value);
     }
     let report = &job.prepared.report;
+    if whole {
+        ui.info("\none epoch of the data, held-out rows included:");
+        for (name, value) in preflight::lines(report) {
+            line(name, &value);
+        }
+        ui.info("\nlengths of examples, in tokens:");
+        preflight::histogram(&report.lengths).lines().for_each(|bar| ui.info(bar));
+    }
     for row in report.first_refused.iter().take(NAMED) {
         ui.warn(format_args!("left out: {}", row.placed()));
     }
@@ -85,6 +104,9 @@ fn data(job: &Job) -> String {
         (report.refused, "bad and left out"),
         (report.truncated, "cut to `data.max_length`"),
         (report.answers_cut, "of them within an answer"),
+        (report.ends_cut, "without the end of an answer"),
+        (report.shortened, "without the oldest turns"),
+        (report.repeated, "that repeat an earlier row"),
         (report.leaked, "held out and also trained on"),
     ] {
         if n > 0 {
@@ -105,7 +127,7 @@ fn tokens(job: &Job) -> String {
     let facts = &job.plan.facts;
     let share = 100.0 * facts.trained_tokens as f64 / facts.tokens.max(1) as f64;
     let (all, trained) = (grouped(facts.tokens), grouped(facts.trained_tokens));
-    format!("{all}, of which {trained} are trained ({share:.0} %)")
+    format!("{all} read, of which {trained} are trained ({share:.0} %)")
 }
 
 fn learning(job: &Job) -> String {

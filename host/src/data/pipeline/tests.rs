@@ -50,16 +50,16 @@ struct Outcome {
 }
 
 fn run(bytes: &[u8], threads: usize, limits: Limits) -> Outcome {
-    judged(bytes, threads, Judge::new(limits))
+    judged(bytes, threads, limits, Judge::new(limits))
 }
 
-fn judged(bytes: &[u8], threads: usize, mut judge: Judge) -> Outcome {
+fn judged(bytes: &[u8], threads: usize, limits: Limits, mut judge: Judge) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
     std::fs::write(&path, bytes).unwrap();
     let source = DataSource { path, mapping: Mapping::plain(Format::Auto), limit: None };
     let mut out = Outcome { report: DataReport::default(), refused: Vec::new(), used: Vec::new() };
-    stream(&[source], makers(), threads, &mut |step| {
+    stream(&[source], makers(), limits, threads, &mut |step| {
         match step {
             Step::Batch(mut batch) => {
                 let fates = judge.judge(&mut batch);
@@ -140,7 +140,7 @@ fn a_pair_is_told_by_its_own_fields() {
 #[test]
 fn overlong_examples_are_refused_dropped_or_cut_and_counted() {
     let text = [message("ab"), message("abcdef"), message("x")].join("\n");
-    let limits = |overlong| Limits { max_length: 4, overlong };
+    let limits = |overlong| Limits { max_length: 4, overlong, bos: None };
     let error = run(text.as_bytes(), 1, limits(Overlong::Error));
     assert_eq!(error.refused[0].error.message, "7 tokens are more than `max_length` 4");
     assert_eq!((error.report.used, error.report.refused, error.report.examples), (2, 1, 2));
@@ -148,10 +148,98 @@ fn overlong_examples_are_refused_dropped_or_cut_and_counted() {
     assert_eq!((drop.report.used, drop.report.overlong, drop.report.dropped_examples), (2, 1, 1));
     let cut = run(text.as_bytes(), 1, limits(Overlong::TruncateRight));
     assert_eq!(cut.used[1].1, "qabc");
-    assert_eq!((cut.report.truncated, cut.report.answers_cut), (1, 1));
+    assert_eq!((cut.report.truncated, cut.report.answers_cut, cut.report.ends_cut), (1, 1, 1));
     assert_eq!(cut.report.longest, 7);
-    // q is context: of ab, abc and x, six tokens are trained.
-    assert_eq!((cut.report.tokens, cut.report.trained_tokens), (3 + 4 + 2, 6));
+    // q is context: of ab, abc and x, six tokens are trained. The last of each is not read.
+    assert_eq!((cut.report.tokens, cut.report.trained_tokens), (2 + 3 + 1, 6));
+    assert_eq!(cut.report.lengths.histogram(), [(2, 3, 2), (4, 7, 1)]);
+}
+
+/// A conversation of single letters, one token each: capitals are the user's, others the assistant's.
+fn turns(letters: &str) -> String {
+    let message = |c: char| {
+        let role = if c.is_ascii_uppercase() { "user" } else { "assistant" };
+        format!(r#"{{"role":"{role}","content":"{c}"}}"#)
+    };
+    let messages: Vec<String> = letters.chars().map(message).collect();
+    let system = r#"{"role":"system","content":"s"}"#;
+    format!(r#"{{"messages":[{system},{}]}}"#, messages.join(","))
+}
+
+#[test]
+fn the_beginning_is_cut_off_but_for_the_token_that_begins_every_text() {
+    let text = [turns("AbCdEf"), turns("Ab"), turns("ABCDEf")].join("\n");
+    let limits = |bos| Limits { max_length: 4, overlong: Overlong::TruncateLeft, bos };
+    // Seven tokens each, but three of the second.
+    let cut = run(text.as_bytes(), 1, limits(None));
+    let used: Vec<&str> = cut.used.iter().map(|u| u.1.as_str()).collect();
+    assert_eq!(used, ["CdEf", "sAb", "CDEf"][..]);
+    // Of the first, `b` went: an answer, though not the end of one that is left.
+    assert_eq!((cut.report.truncated, cut.report.answers_cut, cut.report.ends_cut), (2, 1, 0));
+    // d and f; b; f.
+    assert_eq!((cut.report.tokens, cut.report.trained_tokens), (3 + 2 + 3, 2 + 1 + 1));
+    assert_eq!((cut.report.longest, cut.report.used), (7, 3));
+    let kept = run(text.as_bytes(), 1, limits(Some(i32::from(b's'))));
+    let used: Vec<&str> = kept.used.iter().map(|u| u.1.as_str()).collect();
+    assert_eq!(used, ["sdEf", "sAb", "sDEf"][..]);
+    // A letter that stands first only by chance is no beginning.
+    let other = run(text.as_bytes(), 1, limits(Some(i32::from(b'A'))));
+    assert_eq!(other.used[0].1, "CdEf");
+}
+
+#[test]
+fn the_oldest_turns_are_dropped_until_it_fits() {
+    let text = [
+        turns("AbCdEf"),   // 7 tokens: without `Ab` and `Cd` 3, without `Ab` alone 5
+        turns("Ab"),       // fits
+        turns("Abcdefgh"), // one turn: nothing can go
+        turns("ABbCc"),    // 6 tokens: A is a turn by itself; without A and Bb 3, without A 5
+        turns("xAbCcd"),   // 7: the greeting, Ab, Ccd; without the first two 4
+    ]
+    .join("\n");
+    let limits = Limits { max_length: 4, overlong: Overlong::DropTurns, bos: None };
+    for threads in [1, 3] {
+        let out = run(text.as_bytes(), threads, limits);
+        let used: Vec<(u64, &str)> = out.used.iter().map(|u| (u.0, u.1.as_str())).collect();
+        assert_eq!(used, [(1, "sEf"), (2, "sAb"), (4, "sCc"), (5, "sCcd")][..]);
+        let r = &out.report;
+        assert_eq!((r.shortened, r.dropped_turns), (3, 2 + 2 + 2));
+        assert_eq!((r.used, r.overlong, r.dropped_examples, r.truncated), (4, 1, 1, 0));
+        // f; b; c; c and d. The longest was `Abcdefgh`, with the system message.
+        assert_eq!((r.trained_tokens, r.longest), (1 + 1 + 1 + 2, 9));
+        assert_eq!(r.notes()[1], "3 rows fit without their oldest turns; turns left out: 6");
+    }
+    let wider = run(text.as_bytes(), 1, Limits { max_length: 5, ..limits });
+    assert_eq!(wider.used[0].1, "sCdEf", "no more turns go than must");
+    assert_eq!((wider.report.shortened, wider.report.dropped_turns), (3, 1 + 1 + 2));
+}
+
+#[test]
+fn both_of_a_pair_lose_the_same_turns() {
+    let pair = r#"{"prompt":[{"role":"system","content":"s"},{"role":"user","content":"A"},
+        {"role":"assistant","content":"b"},{"role":"user","content":"C"}],
+        "chosen":"d","rejected":"efg"}"#
+        .replace('\n', " ");
+    let text = [pair, turns("AbCdEfGh"), r#"{"text":"much too long"}"#.to_owned()].join("\n");
+    // Of the pair, the chosen one would fit as it is.
+    let limits = Limits { max_length: 5, overlong: Overlong::DropTurns, bos: None };
+    let out = run(text.as_bytes(), 2, limits);
+    let used: Vec<(u64, &str)> = out.used.iter().map(|u| (u.0, u.1.as_str())).collect();
+    assert_eq!(used, [(1, "sCd"), (1, "sCefg"), (2, "sEfGh")][..]);
+    let r = &out.report;
+    assert_eq!((r.used, r.pairs, r.shortened, r.dropped_turns, r.overlong), (2, 1, 2, 1 + 2, 1));
+}
+
+#[test]
+fn copies_are_left_out_under_any_policy() {
+    let text = [turns("AbCdEf"), turns("AbCdEf"), turns("Ab")].join("\n");
+    for overlong in [Overlong::DropTurns, Overlong::TruncateLeft, Overlong::TruncateRight] {
+        let limits = Limits { max_length: 4, overlong, bos: None };
+        let judge = Judge::new(limits).dedupe(true, None);
+        let out = judged(text.as_bytes(), 1, limits, judge);
+        assert_eq!(out.used.iter().map(|u| u.0).collect::<Vec<_>>(), [1, 3], "{overlong:?}");
+        assert_eq!((out.report.duplicates, out.report.repeated), (1, 0));
+    }
 }
 
 #[test]
@@ -172,13 +260,14 @@ fn breaking_off_ends_all_threads() {
     std::fs::write(&path, rows.join("\n")).unwrap();
     let source = DataSource { path, mapping: Mapping::plain(Format::Auto), limit: None };
     let mut seen = 0;
-    stream(std::slice::from_ref(&source), makers(), 3, &mut |_| {
+    stream(std::slice::from_ref(&source), makers(), Limits::none(), 3, &mut |_| {
         seen += 1;
         Ok(ControlFlow::Break(()))
     })
     .unwrap();
     assert_eq!(seen, 1);
-    let e = stream(&[source], makers(), 3, &mut |_| Err(Error::failed("enough"))).unwrap_err();
+    let e = stream(&[source], makers(), Limits::none(), 3, &mut |_| Err(Error::failed("enough")))
+        .unwrap_err();
     assert_eq!(e.message, "enough");
 }
 
@@ -216,15 +305,16 @@ proptest! {
             0..40,
         ),
         overlong in prop_oneof![
-            Just(Overlong::Error), Just(Overlong::Drop), Just(Overlong::TruncateRight)
+            Just(Overlong::Error), Just(Overlong::Drop), Just(Overlong::TruncateRight),
+            Just(Overlong::TruncateLeft), Just(Overlong::DropTurns),
         ],
         exact: bool,
     ) {
         // What begins like a container is one: the first line is plain.
         let lines = [vec![message("x").into_bytes()], lines].concat();
         let bytes = lines.join(&b"\n"[..]);
-        let judge = Judge::new(Limits { max_length: 8, overlong }).dedupe(exact, None);
-        let out = judged(&bytes, 2, judge);
+        let limits = Limits { max_length: 8, overlong, bos: Some(i32::from(b'h')) };
+        let out = judged(&bytes, 2, limits, Judge::new(limits).dedupe(exact, None));
         let r = &out.report;
         let mut whole: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
         if whole.last().is_some_and(|l| l.is_empty()) {

@@ -239,3 +239,15 @@ fn what_is_left_of_nothing_counts_every_row() {
         "nothing to train on: of 4 rows, 1 without a trained token, 3 held out for evaluation"
     );
 }
+
+#[test]
+fn rows_trained_on_that_repeat_are_counted_and_held_out_ones_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    // 0 to 4, and 0 to 2 once more: three repeat.
+    std::fs::write(dir.path().join("a.jsonl"), format!("{}{}", rows(0..5), rows(0..3))).unwrap();
+    std::fs::write(dir.path().join("e.jsonl"), format!("{}{}", rows(4..7), rows(6..7))).unwrap();
+    let config = json!({"data": {"eval": {"path": "e.jsonl"}}});
+    let prepared = prepare_in(dir.path(), &config).unwrap();
+    assert_eq!((prepared.report.repeated, prepared.report.leaked), (3, 1));
+    assert_eq!(prepared.report.lengths.count(), 12);
+}

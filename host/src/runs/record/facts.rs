@@ -73,7 +73,7 @@ pub struct PlanFacts {
     pub eval_examples: u64,
     /// Examples of all steps, each time one is seen.
     pub seen: u64,
-    /// Tokens of all steps.
+    /// Tokens of all steps: those that the model reads, all of each example but its last.
     pub tokens: u64,
     /// Trained tokens of all steps.
     pub trained_tokens: u64,
@@ -102,6 +102,14 @@ pub struct DataFacts {
     pub truncated: u64,
     /// Those of them that lost trained tokens.
     pub answers_cut: u64,
+    /// Those of them of which the cut goes through an answer: its end is not trained.
+    pub ends_cut: u64,
+    /// Rows that fit since their oldest turns were left out.
+    pub shortened: u64,
+    /// These turns.
+    pub dropped_turns: u64,
+    /// Rows trained on that repeat an earlier one, byte for byte.
+    pub repeated: u64,
     /// Rows held out whose text also stands in a row trained on.
     pub leaked: u64,
     /// Tokens of the longest example, before any cut.

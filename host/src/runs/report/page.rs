@@ -1,23 +1,16 @@
 //! The page: sections in the order in which a reader asks.
 
-use super::chart::{Look, Series, chart, short};
 use crate::{
+    page::{self, Look, Series, chart, short},
     runs::{Answers, Evaluation, Measured, MetricsLine, RunRecord},
     text::escape,
     text::{grouped, plural},
 };
 use std::fmt::Write;
 
-const STYLE: &str = include_str!("style.css");
-
 /// The whole page.
 pub fn page(record: &RunRecord, metrics: &[MetricsLine], samples: &[Answers]) -> String {
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{} · tinsmith</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
-        escape(&record.id)
-    );
+    let mut out = page::head(&record.id, "", None);
     head(record, &mut out);
     cards(record, &mut out);
     curves(metrics, &mut out);
@@ -191,6 +184,10 @@ fn data(record: &RunRecord, out: &mut String) {
         ("exact copies of earlier rows", data.duplicates),
         ("examples cut", data.truncated),
         ("examples cut within an answer", data.answers_cut),
+        ("examples that lost the end of an answer", data.ends_cut),
+        ("rows without their oldest turns", data.shortened),
+        ("turns left out", data.dropped_turns),
+        ("rows that repeat an earlier one", data.repeated),
         ("held-out rows also trained on", data.leaked),
         ("tokens of the longest example", data.longest),
         ("examples trained on", plan.examples),
