@@ -11,12 +11,13 @@ const MOST: usize = 1_800_000;
 
 /// Finds rows that repeat an earlier one, byte for byte.
 ///
-/// Texts are compared by a hash of 64 bits: among the [`MOST`] of them, two that differ are taken for
-/// the same with a chance of one in ten million.
+/// Texts are compared by a hash of 64 bits: among as many as are remembered, two that differ are
+/// taken for the same with a chance of one in ten million.
 #[derive(Debug, Default)]
 pub struct Duplicates {
     seen: HashSet<u64>,
-    /// Whether there were more texts than are remembered: a row that repeats a later one is missed.
+    /// Whether there were more texts than are remembered: rows that repeat one of the others are
+    /// missed.
     pub partial: bool,
 }
 

@@ -301,3 +301,26 @@ fn row_fates(rendered: &Rendered, fates: &[Fate]) -> Vec<Option<Fate>> {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Estimate;
+    use serde_json::{Value, json};
+
+    /// The page that says what the keys mean names every one.
+    #[test]
+    fn every_key_is_explained() {
+        const PAGE: &str = include_str!("../../../docs/reference/report.md");
+        let lengths = {
+            let mut lengths = Lengths::default();
+            lengths.add(3);
+            lengths
+        };
+        let estimate = Estimate::default();
+        let told = [json!(DataReport::default()), json!(lengths), json!(estimate)];
+        for key in told.iter().filter_map(Value::as_object).flat_map(|map| map.keys()) {
+            assert!(PAGE.contains(&format!("`{key}`")), "`{key}` is not explained");
+        }
+    }
+}

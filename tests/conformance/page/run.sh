@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Takes pictures of `render --format html` in headless Chromium: of the quickstart's data, and of a
 # file with everything that can go wrong on a page. Look at them: no program can say that a page is
-# readable. What can be said is checked here: that the script drew the examples, and that nothing of
-# the data ran.
+# readable. What can be said is checked here: that the script drew the examples, that search, filters,
+# places and keys do what they say, and that nothing of the data ran.
 #
 #   tests/conformance/page/run.sh [OUT]          (default: .cache/page)
 #
@@ -66,6 +66,16 @@ page adversarial "$out/adversarial.jsonl" "${config[@]}" --renderer chatml \
     --set data.overlong=drop_turns --max-length 1000
 page token configs/quickstart/train.jsonl "${config[@]}" --limit 1
 for name in quickstart cut adversarial; do drawn "$name"; done
+
+# The page as a reader uses it: search, filters, places, keys.
+here=$(dirname "$0")
+sed -e 's/<meta http-equiv="Content-Security-Policy"[^>]*>//' -e '/^<\/body>/d' -e '/^<\/html>/d' \
+    "$out/adversarial.html" >"$out/drive.html"
+{ echo '<script>'; cat "$here/drive.js"; echo '</script></body></html>'; } >>"$out/drive.html"
+browser --dump-dom "file://$(realpath "$out")/drive.html" |
+    sed -e '1,/<pre id="result">/d' -e '/^<\/pre>/,$d' -e 's/&lt;/</g; s/&gt;/>/g' >"$out/drive.txt"
+diff "$here/drive.expected" "$out/drive.txt" || { echo "FAILED: the page behaves otherwise" >&2; exit 1; }
+
 picture quickstart quickstart.html 1200,1500
 picture quickstart-dark quickstart.html 1200,1500 --blink-settings=preferredColorScheme=0
 picture quickstart-narrow quickstart.html 500,1500
