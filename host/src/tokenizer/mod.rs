@@ -8,7 +8,7 @@ where those stand is the renderer's business.
 
 Tokens become bytes and not text, because one character may be several tokens.
 
-The `tokenizers` crate says what the tokens are. Where [`bpe`] knows the kind of tokenizer and agrees
+The `tokenizers` crate says what the tokens are. Where `bpe` knows the kind of tokenizer and agrees
 with it, that faster encoder does the work.
 */
 
