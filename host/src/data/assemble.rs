@@ -5,10 +5,10 @@ The two examples of a pair get one group, the chosen one first. Most batches hol
 conversations; those are what the renderer answered, and nothing is copied.
 */
 
-use super::made::Made;
+use super::{columns, made::Made};
 use crate::Error;
 use std::ops::Range;
-use tinsmith_plugin_api::{ColumnData, Examples};
+use tinsmith_plugin_api::Examples;
 
 /// What gives the examples of one row.
 #[derive(Debug)]
@@ -102,14 +102,10 @@ fn of(from: &Examples, next: &mut usize, conversation: u32) -> Range<usize> {
 }
 
 fn copy(out: &mut Examples, from: &Examples, i: usize) {
-    let range = from.range(i);
+    let (range, start) = (from.range(i), out.tokens.len());
     out.tokens.extend_from_slice(&from.tokens[range.clone()]);
     out.weights.extend_from_slice(&from.weights[range.clone()]);
-    for column in &from.columns {
-        if let ColumnData::F32(values) = &column.data {
-            out.column(&column.name, &values[range.clone()]);
-        }
-    }
+    columns::append(&mut out.columns, &from.columns, range, start);
 }
 
 fn finish(out: &mut Examples, row: u32, ordinal: u32, group: u64) {
@@ -123,6 +119,7 @@ fn finish(out: &mut Examples, row: u32, ordinal: u32, group: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tinsmith_plugin_api::{Column, ColumnData};
 
     fn rendered(records: &[u32]) -> Examples {
         let mut out = Examples::default();
@@ -163,5 +160,16 @@ mod tests {
         let (out, refused) = assemble(&[Unit::Pair(0)], &rendered(&[0, 0, 1]));
         assert_eq!(out.len(), 0);
         assert!(refused[0].1.message.contains("into 2 examples"));
+    }
+
+    /// A renderer may fill in whole numbers as well; beside a pair they went missing once.
+    #[test]
+    fn columns_of_either_kind_come_along() {
+        let mut from = rendered(&[0, 1]);
+        let data = ColumnData::I64(vec![10, 11, 12, 13]);
+        from.columns.push(Column { name: "turn".into(), data });
+        let (out, refused) = assemble(&[Unit::Pair(0)], &from);
+        assert!(refused.is_empty());
+        assert_eq!(out.columns[0].data, ColumnData::I64(vec![10, 11, 12, 13]));
     }
 }

@@ -1,5 +1,6 @@
 //! The examples of a run, packed end to end: flat arrays, no object per row.
 
+use super::columns;
 use std::collections::BTreeSet;
 use tinsmith_plugin_api::{Column, ColumnData, Examples};
 
@@ -118,26 +119,8 @@ impl ExampleSet {
             if !self.given.iter().any(|(d, n)| (*d, n) == (source.dataset, &column.name)) {
                 self.given.insert((source.dataset, column.name.clone()));
             }
-            let known = self.columns.iter().position(|c| same_kind(c, column));
-            let at = known.unwrap_or_else(|| {
-                self.columns.push(Column { name: column.name.clone(), data: empty(&column.data) });
-                self.columns.len() - 1
-            });
-            // Examples before this one may have come without the column.
-            resize(&mut self.columns[at].data, start);
-            match (&mut self.columns[at].data, &column.data) {
-                (ColumnData::F32(to), ColumnData::F32(values)) => {
-                    to.extend_from_slice(&values[range.clone()]);
-                }
-                (ColumnData::I64(to), ColumnData::I64(values)) => {
-                    to.extend_from_slice(&values[range.clone()]);
-                }
-                _ => {}
-            }
         }
-        for column in &mut self.columns {
-            resize(&mut column.data, end);
-        }
+        columns::append(&mut self.columns, &from.columns, range, start);
         self.offsets.push(end as u64);
         self.groups.push(group);
         self.source.push(source);
@@ -147,11 +130,7 @@ impl ExampleSet {
     /// large set is never held twice. Columns stay the same on both sides.
     pub(super) fn take_out(&mut self, take: impl Fn(&Source) -> bool) -> Self {
         let mut out = Self {
-            columns: self
-                .columns
-                .iter()
-                .map(|c| Column { name: c.name.clone(), data: empty(&c.data) })
-                .collect(),
+            columns: self.columns.iter().map(columns::empty).collect(),
             given: self.given.clone(),
             ..Self::default()
         };
@@ -159,19 +138,9 @@ impl ExampleSet {
         for i in 0..self.len() {
             let range = self.range(i);
             if take(&self.source[i]) {
+                columns::append(&mut out.columns, &self.columns, range.clone(), out.tokens.len());
                 out.tokens.extend_from_slice(&self.tokens[range.clone()]);
                 out.weights.extend_from_slice(&self.weights[range.clone()]);
-                for (to, from) in out.columns.iter_mut().zip(&self.columns) {
-                    match (&mut to.data, &from.data) {
-                        (ColumnData::F32(to), ColumnData::F32(from)) => {
-                            to.extend_from_slice(&from[range.clone()]);
-                        }
-                        (ColumnData::I64(to), ColumnData::I64(from)) => {
-                            to.extend_from_slice(&from[range.clone()]);
-                        }
-                        _ => {}
-                    }
-                }
                 out.offsets.push(out.tokens.len() as u64);
                 out.groups.push(self.groups[i]);
                 out.source.push(self.source[i]);
@@ -180,12 +149,7 @@ impl ExampleSet {
             let length = range.len();
             self.tokens.copy_within(range.clone(), end);
             self.weights.copy_within(range.clone(), end);
-            for column in &mut self.columns {
-                match &mut column.data {
-                    ColumnData::F32(values) => values.copy_within(range.clone(), end),
-                    ColumnData::I64(values) => values.copy_within(range.clone(), end),
-                }
-            }
+            columns::copy_within(&mut self.columns, &range, end);
             self.groups[kept] = self.groups[i];
             self.source[kept] = self.source[i];
             kept += 1;
@@ -194,9 +158,7 @@ impl ExampleSet {
         }
         self.tokens.truncate(end);
         self.weights.truncate(end);
-        for column in &mut self.columns {
-            resize(&mut column.data, end);
-        }
+        columns::resize(&mut self.columns, end);
         self.groups.truncate(kept);
         self.source.truncate(kept);
         self.offsets.truncate(kept + 1);
@@ -207,24 +169,6 @@ impl ExampleSet {
 /// Targets with a weight among the raw weights of one example.
 pub(super) fn trained(weights: &[f32]) -> u64 {
     weights.iter().skip(1).filter(|w| **w != 0.0).count() as u64
-}
-
-fn same_kind(a: &Column, b: &Column) -> bool {
-    a.name == b.name && std::mem::discriminant(&a.data) == std::mem::discriminant(&b.data)
-}
-
-fn empty(like: &ColumnData) -> ColumnData {
-    match like {
-        ColumnData::F32(_) => ColumnData::F32(Vec::new()),
-        ColumnData::I64(_) => ColumnData::I64(Vec::new()),
-    }
-}
-
-fn resize(data: &mut ColumnData, len: usize) {
-    match data {
-        ColumnData::F32(values) => values.resize(len, 0.0),
-        ColumnData::I64(values) => values.resize(len, 0),
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! What happens to examples that are too long, and to those in which nothing is trained.
 
-use super::{dedupe::Seen, example_set::trained, pipeline::Rendered};
+use super::{columns, dedupe::Seen, example_set::trained, pipeline::Rendered};
 use crate::{
     Error,
     config::{Data, Overlong},
     tokenizer::Tokenizer,
 };
 use std::ops::Range;
-use tinsmith_plugin_api::{ColumnData, Examples};
+use tinsmith_plugin_api::Examples;
 
 /// The limits that a config sets.
 #[derive(Clone, Copy, Debug)]
@@ -189,24 +189,14 @@ fn cut_left(examples: &mut Examples, limits: Limits) {
         for kept in [head, tail] {
             examples.tokens.copy_within(kept.clone(), to);
             examples.weights.copy_within(kept.clone(), to);
-            for column in &mut examples.columns {
-                match &mut column.data {
-                    ColumnData::F32(values) => values.copy_within(kept.clone(), to),
-                    ColumnData::I64(values) => values.copy_within(kept.clone(), to),
-                }
-            }
+            columns::copy_within(&mut examples.columns, &kept, to);
             to += kept.len();
         }
         examples.offsets[i + 1] = to as u64;
     }
     examples.tokens.truncate(to);
     examples.weights.truncate(to);
-    for column in &mut examples.columns {
-        match &mut column.data {
-            ColumnData::F32(values) => values.truncate(to),
-            ColumnData::I64(values) => values.truncate(to),
-        }
-    }
+    columns::resize(&mut examples.columns, to);
 }
 
 fn refuse_overlong(rendered: &mut Rendered, fates: &mut [Fate], limits: Limits) {

@@ -13,6 +13,7 @@ of tokens and weights, and nothing per row but its place.
 */
 
 mod assemble;
+mod columns;
 pub mod container;
 mod dedupe;
 mod duplicates;

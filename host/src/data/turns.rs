@@ -10,10 +10,10 @@ messages do not make more tokens. Both conversations of a preference pair lose t
 turns, so that they still answer the same prompt.
 */
 
-use super::{Limits, scan};
+use super::{Limits, columns, scan};
 use crate::{Result, config::Overlong};
 use std::ops::Range;
-use tinsmith_plugin_api::{Column, ColumnData, Examples, RendererHandle};
+use tinsmith_plugin_api::{Examples, RendererHandle};
 
 /// A record of which turns were left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,46 +174,13 @@ fn append(
         let start = to.tokens.len();
         to.tokens.extend_from_slice(&from.tokens[range.clone()]);
         to.weights.extend_from_slice(&from.weights[range.clone()]);
-        for column in &from.columns {
-            push_column(column, range.clone(), start, &mut to.columns);
-        }
-        for column in &mut to.columns {
-            resize(&mut column.data, to.tokens.len());
-        }
+        columns::append(&mut to.columns, &from.columns, range, start);
         to.offsets.push(to.tokens.len() as u64);
         to.record.push(first_record + from.record[i]);
         to.ordinal.push(from.ordinal[i]);
         to.group.push(*next_group);
     }
     *next_group += 1;
-}
-
-/// Appends values to the column of the same name and type; examples without it have zeros there.
-fn push_column(from: &Column, range: Range<usize>, start: usize, to: &mut Vec<Column>) {
-    let same = |c: &Column| {
-        c.name == from.name && std::mem::discriminant(&c.data) == std::mem::discriminant(&from.data)
-    };
-    let at = to.iter().position(same).unwrap_or_else(|| {
-        let data = match from.data {
-            ColumnData::F32(_) => ColumnData::F32(Vec::new()),
-            ColumnData::I64(_) => ColumnData::I64(Vec::new()),
-        };
-        to.push(Column { name: from.name.clone(), data });
-        to.len() - 1
-    });
-    resize(&mut to[at].data, start);
-    match (&mut to[at].data, &from.data) {
-        (ColumnData::F32(to), ColumnData::F32(from)) => to.extend_from_slice(&from[range]),
-        (ColumnData::I64(to), ColumnData::I64(from)) => to.extend_from_slice(&from[range]),
-        _ => {}
-    }
-}
-
-fn resize(data: &mut ColumnData, len: usize) {
-    match data {
-        ColumnData::F32(values) => values.resize(len, 0.0),
-        ColumnData::I64(values) => values.resize(len, 0),
-    }
 }
 
 #[cfg(test)]
