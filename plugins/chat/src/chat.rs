@@ -57,12 +57,13 @@ impl<F: Family<C>, C: Settings> DatasetRenderer for Chat<F, C> {
             return layout.example(&messages, brought, self.train_on, out);
         }
         split::check_messages(self.train_on, &talk.messages)?;
-        if self.family.cuts(self.train_on, &talk.messages).is_empty() {
+        let cuts = self.family.cuts(self.train_on, &talk.messages);
+        if cuts.is_empty() {
             return Err(self.train_on.nothing(&talk.messages));
         }
         let messages = self.family.open(talk)?;
         let brought = messages.len() - given;
-        for cut in self.family.cuts(self.train_on, &messages[brought..]) {
+        for cut in cuts {
             layout.example(&messages[..brought + cut.count], brought, cut.train_on, out)?;
         }
         Ok(())
