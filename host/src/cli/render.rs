@@ -3,6 +3,7 @@
 mod open;
 mod page;
 mod prompts;
+mod runs;
 mod show;
 mod visible;
 

@@ -98,7 +98,7 @@ impl ExampleSet {
     /// is predicted by nothing, whatever its weight.
     #[must_use]
     pub fn trained_tokens(&self) -> u64 {
-        (0..self.len()).map(|i| trained(&self.weights[self.range(i)])).sum()
+        (0..self.len()).map(|i| trained_tokens(&self.weights[self.range(i)])).sum()
     }
 
     /// Appends the first `tokens` tokens of one example of a rendered batch, as the next of `group`.
@@ -167,7 +167,8 @@ impl ExampleSet {
 }
 
 /// Targets with a weight among the raw weights of one example.
-pub(super) fn trained(weights: &[f32]) -> u64 {
+#[must_use]
+pub fn trained_tokens(weights: &[f32]) -> u64 {
     weights.iter().skip(1).filter(|w| **w != 0.0).count() as u64
 }
 
@@ -228,8 +229,8 @@ mod tests {
 
     #[test]
     fn the_first_token_is_never_trained() {
-        assert_eq!(trained(&[1.0]), 0);
-        assert_eq!(trained(&[1.0, 0.0, 0.5]), 1);
-        assert_eq!(trained(&[]), 0);
+        assert_eq!(trained_tokens(&[1.0]), 0);
+        assert_eq!(trained_tokens(&[1.0, 0.0, 0.5]), 1);
+        assert_eq!(trained_tokens(&[]), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! What happens to examples that are too long, and to those in which nothing is trained.
 
-use super::{columns, dedupe::Seen, example_set::trained, pipeline::Rendered};
+use super::{columns, dedupe::Seen, example_set::trained_tokens, pipeline::Rendered};
 use crate::{
     Error,
     config::{Data, Overlong},
@@ -140,7 +140,8 @@ fn judge_one(examples: &Examples, i: usize, limits: Limits) -> Fate {
     let range = examples.range(i);
     let weights = &examples.weights[range.clone()];
     // Losses that read other columns may train where the weight is zero.
-    let untrained = |w: &[f32]| w.len() < 2 || (examples.columns.is_empty() && trained(w) == 0);
+    let untrained =
+        |w: &[f32]| w.len() < 2 || (examples.columns.is_empty() && trained_tokens(w) == 0);
     let any = |w: &[f32]| w.iter().any(|w| *w != 0.0);
     if weights.len() <= limits.max_length {
         return match untrained(weights) {

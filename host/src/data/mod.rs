@@ -40,7 +40,7 @@ mod turns;
 mod uniform;
 
 pub use duplicates::{Duplicates, good_rows};
-pub use example_set::{ExampleSet, Source};
+pub use example_set::{ExampleSet, Source, trained_tokens};
 pub use formats::{Conversation, Mapped, NoRecord, PlainText, TokenRow, map_record};
 pub use held_out::HeldOut;
 pub use lengths::{Lengths, Summary};

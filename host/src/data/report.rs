@@ -112,7 +112,7 @@ impl DataReport {
                     let kept = &rendered.examples.weights[range.start..range.start + tokens];
                     self.examples += 1;
                     self.tokens += tokens.saturating_sub(1) as u64;
-                    self.trained_tokens += super::example_set::trained(kept);
+                    self.trained_tokens += super::trained_tokens(kept);
                     self.lengths.add(tokens);
                     if let Some(cut) = cut {
                         self.longest = self.longest.max((tokens + cut.lost) as u64);

@@ -69,7 +69,7 @@ pub(super) fn shorten(
                 append(&fewer, 0..fewer.len(), first, examples, &mut next_group);
                 let measure = |i| {
                     let weights = &whole.weights[whole.range(i)];
-                    (weights.len(), super::example_set::trained(weights) as usize)
+                    (weights.len(), super::trained_tokens(weights) as usize)
                 };
                 let whole = (i..end).map(measure).collect();
                 shortened.push(Shortened { record, turns, whole });

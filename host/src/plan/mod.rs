@@ -30,7 +30,7 @@ pub use unusual::unusual;
 use crate::{
     Error, Result,
     config::{Config, Optimizer},
-    data::ExampleSet,
+    data::{ExampleSet, trained_tokens},
     runs::PlanFacts,
     text::plural,
 };
@@ -178,10 +178,8 @@ impl Plan {
 /// Input tokens of these examples, and targets with a weight.
 fn count(set: &ExampleSet, examples: &[u32]) -> (u64, u64) {
     examples.iter().fold((0, 0), |(tokens, trained), i| {
-        let range = set.range(*i as usize);
-        let weights = &set.weights[range.start + 1..range.end];
-        let weighted = weights.iter().filter(|w| **w != 0.0).count();
-        (tokens + weights.len() as u64, trained + weighted as u64)
+        let weights = &set.weights[set.range(*i as usize)];
+        (tokens + weights.len() as u64 - 1, trained + trained_tokens(weights))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::preflight,
-    data::{DataReport, Fate, Lengths, Rendered},
+    data::{DataReport, Fate, Lengths, Rendered, trained_tokens},
 };
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ pub fn measure(batch: &Rendered) -> Vec<Measure> {
     let examples = &batch.examples;
     let of = |i| {
         let weights = &examples.weights[examples.range(i)];
-        (weights.len(), weights.iter().skip(1).filter(|w| **w != 0.0).count())
+        (weights.len(), trained_tokens(weights) as usize)
     };
     (0..examples.len()).map(of).collect()
 }

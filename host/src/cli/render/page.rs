@@ -9,12 +9,12 @@ first of each problem.
 
 mod pieces;
 
-use super::Opened;
+use super::{Opened, runs::runs};
 use crate::{
     Result,
     cli::preflight,
     config::Overlong,
-    data::{DataReport, Duplicates, Fate, Lengths, RefusedRow, Rendered},
+    data::{DataReport, Duplicates, Fate, Lengths, RefusedRow, Rendered, trained_tokens},
     page,
     text::{escape, grouped, plural},
 };
@@ -149,7 +149,7 @@ impl<'a> Page<'a> {
         };
         let tokens = &batch.examples.tokens[range.start..range.start + used];
         let weights = &batch.examples.weights[range.start..range.start + used];
-        let trained = weights.iter().skip(1).filter(|w| **w != 0.0).count();
+        let trained = trained_tokens(weights) as usize;
         self.seen += 1;
         self.lengths.add(used);
         self.trained.add(trained);
@@ -417,27 +417,9 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Runs of one weight.
-fn runs(weights: &[f32]) -> Vec<(usize, f32)> {
-    let mut runs: Vec<(usize, f32)> = Vec::new();
-    for weight in weights {
-        match runs.last_mut() {
-            Some((n, last)) if last.to_bits() == weight.to_bits() => *n += 1,
-            _ => runs.push((1, *weight)),
-        }
-    }
-    runs
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn weights_are_told_by_runs() {
-        assert_eq!(runs(&[0.0, 0.0, 0.5, 1.0, 1.0]), [(2, 0.0), (1, 0.5), (2, 1.0)]);
-        assert!(runs(&[]).is_empty());
-    }
 
     /// The script makes text, never markup, and the page's policy lets nothing else run.
     #[test]

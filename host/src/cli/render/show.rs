@@ -1,7 +1,12 @@
 //! Examples on paper: as JSON lines, as marked text.
 
-use super::visible::visible;
-use crate::{Result, cli::Ui, data::Rendered, tokenizer::Tokenizer};
+use super::{runs::runs, visible::visible};
+use crate::{
+    Result,
+    cli::Ui,
+    data::{Rendered, trained_tokens},
+    tokenizer::Tokenizer,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{collections::HashSet, fmt::Write, ops::Range};
@@ -78,7 +83,11 @@ impl Shown<'_> {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{on}{}{off}{}", self.head(), self.note);
         out.push_str("  ");
-        for (run, weight) in self.runs() {
+        let (range, examples) = (self.range(), &self.batch.examples);
+        let mut rest = &examples.tokens[range.clone()];
+        for (count, weight) in runs(&examples.weights[range]) {
+            let run;
+            (run, rest) = rest.split_at(count);
             let text = self.text(run, tokenizer)?;
             let (before, after) = match (weight, color) {
                 (0.0, true) => ("\x1b[2m".to_owned(), "\x1b[0m"),
@@ -112,8 +121,7 @@ impl Shown<'_> {
     }
 
     /// Tokens as text, with signs around the control tokens.
-    fn text(&self, run: Range<usize>, tokenizer: &Tokenizer) -> Result<String> {
-        let tokens = &self.batch.examples.tokens[run];
+    fn text(&self, tokens: &[i32], tokenizer: &Tokenizer) -> Result<String> {
         let mut out = String::new();
         for part in tokens.chunk_by(|a, b| !self.controls.contains(a) && !self.controls.contains(b))
         {
@@ -130,8 +138,7 @@ impl Shown<'_> {
 
     fn head(&self) -> String {
         let (line, record) = self.row();
-        let weights = &self.batch.examples.weights[self.range()];
-        let trained = weights.iter().skip(1).filter(|w| **w != 0.0).count();
+        let trained = trained_tokens(&self.batch.examples.weights[self.range()]);
         let ordinal = match self.batch.examples.ordinal[self.example] {
             0 => String::new(),
             n => format!(".{n}"),
@@ -140,18 +147,5 @@ impl Shown<'_> {
             "{}:{line}  record {record}{ordinal}  {} tokens long, {trained} trained",
             self.file, self.tokens
         )
-    }
-
-    /// Runs of tokens of one weight.
-    fn runs(&self) -> Vec<(Range<usize>, f32)> {
-        let (range, weights) = (self.range(), &self.batch.examples.weights);
-        let mut runs: Vec<(Range<usize>, f32)> = Vec::new();
-        for i in range {
-            match runs.last_mut() {
-                Some((run, weight)) if weight.to_bits() == weights[i].to_bits() => run.end = i + 1,
-                _ => runs.push((i..i + 1, weights[i])),
-            }
-        }
-        runs
     }
 }
