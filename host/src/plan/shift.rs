@@ -23,20 +23,29 @@ impl StepBatch {
         self.batch.tokens.len() as u64
     }
 
+    /// Checks that a trainer answered one log-probability a target.
+    ///
+    /// # Errors
+    /// `failed` if it did not.
+    pub fn check_answer(&self, logprobs: &[f32]) -> Result<()> {
+        if logprobs.len() == self.weights.len() {
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "the trainer answered {} log-probabilities for {} targets",
+            logprobs.len(),
+            self.weights.len()
+        ))
+        .hint("this is a fault of the trainer's plugin or of its server"))
+    }
+
     /// Σ w · −logprob and Σ w over the targets, with raw weights `w`: their ratio is the mean
     /// negative log-likelihood of a trained token, in nats.
     ///
     /// # Errors
-    /// `failed` if the trainer did not answer one log-probability a target.
+    /// As [`StepBatch::check_answer`].
     pub fn nll(&self, logprobs: &[f32]) -> Result<(f64, f64)> {
-        if logprobs.len() != self.weights.len() {
-            return Err(Error::failed(format!(
-                "the trainer answered {} log-probabilities for {} targets",
-                logprobs.len(),
-                self.weights.len()
-            ))
-            .hint("this is a fault of the trainer's plugin or of its server"));
-        }
+        self.check_answer(logprobs)?;
         Ok(self.weights.iter().zip(logprobs).filter(|(w, _)| **w != 0.0).fold(
             (0.0, 0.0),
             |(sum, weight), (w, logprob)| {

@@ -96,7 +96,7 @@ pub fn weighted(
     forward: &Forward,
 ) -> Result<(LossValue, Batch)> {
     let batch = &step.batch;
-    step.nll(&forward.logprobs)?;
+    step.check_answer(&forward.logprobs)?;
     let mut inputs = Vec::new();
     for name in loss.inputs() {
         inputs.push(batch.f32(name).ok_or_else(|| {
