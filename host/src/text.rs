@@ -20,6 +20,12 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
+/// `17 %` of a share between 0 and 1.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
 /// Text as it may stand in an element or in a quoted attribute. Control characters, which no page
 /// may hold, become U+FFFD.
 #[must_use]

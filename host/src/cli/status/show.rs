@@ -11,7 +11,7 @@ use crate::{
     Result,
     cli::{Style, Ui},
     runs::{Evaluation, RunFolder, RunRecord, Status, read_metrics},
-    text::{grouped, plural},
+    text::{grouped, percent, plural},
 };
 use serde_json::json;
 
@@ -104,7 +104,6 @@ fn size(bytes: u64) -> String {
 }
 
 fn evaluated(evaluation: &Evaluation) -> String {
-    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     let parts = [
         evaluation.nll.map(|nll| format!("held-out loss {nll:.3}")),
         evaluation.form.map(|share| format!("in form {}", percent(share))),

@@ -13,6 +13,7 @@ use crate::{
         AdapterFacts, Answers, Evaluation, RunFolder, RunRecord, Staging, write_report,
         write_samples,
     },
+    text::percent,
     training::{Answering, Recorder, Score, Stop, Watch},
 };
 use serde_json::{Value, json};
@@ -60,7 +61,6 @@ fn likelihood(ui: &Ui, recorder: &Recorder) {
     }
     let head = format!("{:<24}{:>10}{:>10}", "held-out data", "base", "tuned");
     ui.info(format_args!("\n{}", ui.paint_err(Style::Bold, head)));
-    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     row("loss (nats a token)", |e| e.nll, |nll| format!("{nll:.3}"));
     row("answers in form", |e| e.form, percent);
     row("facts recalled", |e| e.recall, percent);

@@ -3,8 +3,7 @@
 use crate::{
     page::{self, Look, Series, chart, short},
     runs::{Answers, Evaluation, Measured, MetricsLine, RunRecord},
-    text::escape,
-    text::{grouped, plural},
+    text::{escape, grouped, percent, plural},
 };
 use std::fmt::Write;
 
@@ -90,7 +89,6 @@ fn cards(record: &RunRecord, out: &mut String) {
             }
         }
     };
-    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     cards.extend(held_out(|e| e.nll, short).map(|t| ("held-out loss, base → tuned", t)));
     cards.extend(held_out(|e| e.form, percent).map(|t| ("answers in form", t)));
     cards.extend(held_out(|e| e.recall, percent).map(|t| ("facts recalled", t)));
