@@ -24,8 +24,7 @@ impl Limits {
     /// Those of a config.
     #[must_use]
     pub fn new(data: &Data, tokenizer: &Tokenizer) -> Self {
-        let bos = tokenizer.info().bos_token.as_deref().and_then(|bos| tokenizer.token_id(bos));
-        Self { max_length: data.max_length as usize, overlong: data.overlong, bos }
+        Self { max_length: data.max_length as usize, overlong: data.overlong, bos: tokenizer.bos() }
     }
 
     /// Nothing is too long.

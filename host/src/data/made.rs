@@ -19,15 +19,13 @@ pub(super) struct Made {
 /// # Errors
 /// A data error for what the tokenizer cannot spell.
 pub(super) fn text(text: &PlainText, tokenizer: &Tokenizer) -> Result<Made, Error> {
-    let info = tokenizer.info();
-    let id = |token: &Option<String>| token.as_deref().and_then(|t| tokenizer.token_id(t));
-    let mut tokens: Vec<i32> = id(&info.bos_token).into_iter().collect();
+    let mut tokens: Vec<i32> = tokenizer.bos().into_iter().collect();
     let mut weights = vec![0.0; tokens.len()];
     let encoded = tokenizer
         .encode(&text.text, Special::Literal)
         .map_err(|e| Error::from(e).field(&text.field))?;
     tokens.extend(encoded);
-    tokens.extend(id(&info.eos_token));
+    tokens.extend(tokenizer.eos());
     weights.resize(tokens.len(), 1.0);
     Ok(Made { tokens, weights, columns: Vec::new() })
 }

@@ -152,6 +152,18 @@ impl Tokenizer {
         id.map(|id| id as i32)
     }
 
+    /// The token that begins every text, where the tokenizer has one.
+    #[must_use]
+    pub fn bos(&self) -> Option<i32> {
+        self.info.bos_token.as_deref().and_then(|token| self.token_id(token))
+    }
+
+    /// The token that ends every text, where the tokenizer has one.
+    #[must_use]
+    pub fn eos(&self) -> Option<i32> {
+        self.info.eos_token.as_deref().and_then(|token| self.token_id(token))
+    }
+
     /// The bytes of these tokens, control tokens by their text. The bytes of two lists, one after
     /// the other, are the bytes of the joined list.
     ///

@@ -7,7 +7,7 @@ use tokenizers::AddedToken;
 
 /// Ids of a vocabulary, at most. The largest of published models is below 2^19; a single id far above
 /// the others would have the table take all memory.
-const MOST_IDS: usize = 1 << 24;
+pub(super) const MOST_IDS: usize = 1 << 24;
 
 /// How a vocabulary spells bytes that are not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,7 @@ use super::{
     index::{Index, hash},
     model::Model,
 };
-use crate::tokenizer::vocabulary::byte_of;
-
-/// Ids are looked up in tables as long as the largest.
-const MOST_IDS: usize = 1 << 24;
+use crate::tokenizer::vocabulary::{MOST_IDS, byte_of};
 
 /// The bytes of every token that merging can make.
 #[derive(Debug)]
