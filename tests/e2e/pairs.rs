@@ -7,16 +7,15 @@ that somebody built with it inside: the same command line, the same config.
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
-use clap::Parser;
+mod linked;
+
+use linked::linked;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::process::{Command, Output, Stdio};
-use tinsmith::cli::{self, Cli, Ui};
 use tinsmith_plugin_api::{Error, Loss, LossBatch, LossScope, LossValue, Result, plugin};
 use tinsmith_test_support::{cli::Sandbox, tiny_run};
 
-const ARGS: &str = "TINSMITH_TEST_LINKED_PROGRAM";
 const BETA: f64 = 0.1;
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -64,34 +63,6 @@ impl Loss for Pairs {
 }
 
 plugin! { id: "pair-loss", losses: [Pairs] }
-
-/// The command line of `tinsmith`, with the loss linked.
-#[test]
-#[ignore = "what other tests start as a child process"]
-fn linked_program() {
-    let Ok(args) = std::env::var(ARGS) else { return };
-    let args: Vec<String> = serde_json::from_str(&args).unwrap();
-    let cli = Cli::try_parse_from(args).unwrap();
-    let ui = Ui::new(&cli.global).unwrap();
-    let code = cli::run(&cli, &ui).map_or_else(
-        |e| {
-            ui.error(&e);
-            e.kind.exit_code()
-        },
-        |()| 0,
-    );
-    std::process::exit(code.into());
-}
-
-fn linked(sandbox: &Sandbox, args: &[&str]) -> Output {
-    let real = sandbox.command(&[]);
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "linked_program", "--ignored", "--nocapture"]);
-    command.env_clear().envs(real.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let args: Vec<&str> = ["tinsmith"].iter().chain(args).copied().collect();
-    command.env(ARGS, json!(args).to_string());
-    command.current_dir(sandbox.path()).stdin(Stdio::null()).output().unwrap()
-}
 
 /// The mean margin of each step.
 fn margins(sandbox: &Sandbox) -> Vec<f64> {

@@ -8,6 +8,8 @@ Plugins are linked into this test binary and, from the same sources, lie as shar
 it: cargo builds both because the crates are dev-dependencies of the type cdylib + rlib.
 */
 
+#[path = "../linked.rs"]
+mod linked;
 mod support;
 
 mod bad_files;

@@ -3,54 +3,15 @@ Whole runs of `tinsmith train`: from plugins in libraries, and from the same plu
 
 The `tinsmith` binary has none of the test plugins in it: a config of its must name their libraries,
 and the user must trust them. This test binary has them linked, and as a child process it is the
-program that somebody built with them inside ([`linked_program`]): the same command line, the same
+program that somebody built with them inside ([`linked`]): the same command line, the same
 config, nothing loaded. Equal results are those of the plugins, whatever they came from; what the
 tokens and the arithmetic must be, other tests say.
 */
 
-use super::support::library;
-use clap::Parser;
+use super::{linked::linked, support::library};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    process::{Command, Output, Stdio},
-};
-use tinsmith::cli::{self, Cli, Ui};
+use std::{collections::BTreeMap, fs, path::Path, process::Output};
 use tinsmith_test_support::{cli::Sandbox, tiny_run};
-
-/// Arguments of the linked program, a JSON list.
-const ARGS: &str = "TINSMITH_TEST_LINKED_PROGRAM";
-
-/// The command line of `tinsmith`, with all plugins of the tests linked.
-#[test]
-#[ignore = "what other tests start as a child process"]
-fn linked_program() {
-    let Ok(args) = std::env::var(ARGS) else { return };
-    let args: Vec<String> = serde_json::from_str(&args).unwrap();
-    let cli = Cli::try_parse_from(args).unwrap();
-    let ui = Ui::new(&cli.global).unwrap();
-    let code = cli::run(&cli, &ui).map_or_else(
-        |e| {
-            ui.error(&e);
-            e.kind.exit_code()
-        },
-        |()| 0,
-    );
-    std::process::exit(code.into());
-}
-
-/// Runs [`linked_program`] in the sandbox.
-fn linked(sandbox: &Sandbox, args: &[&str]) -> Output {
-    let real = sandbox.command(&[]);
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "whole_run::linked_program", "--ignored", "--nocapture"]);
-    command.env_clear().envs(real.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let args: Vec<&str> = ["tinsmith"].iter().chain(args).copied().collect();
-    command.env(ARGS, json!(args).to_string());
-    command.current_dir(sandbox.path()).stdin(Stdio::null()).output().unwrap()
-}
 
 /// The output of a command that succeeded.
 fn succeeded(output: &Output) -> String {
