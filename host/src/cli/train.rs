@@ -105,6 +105,7 @@ fn go(
     match done {
         Ok(_) => {
             recorder.ended(Status::Completed, None)?;
+            forget_examples(&recorder.folder, ui);
             results::report(ui, &recorder.folder);
             results::where_it_lies(ui, &recorder.folder, &recorder.record, args.format.format)
         }
@@ -125,6 +126,17 @@ fn go(
             results::report(ui, &recorder.folder);
             Err(with_resume_hint(e, &recorder))
         }
+    }
+}
+
+/// What a complete run was trained on is not needed any more; it can be made again of its datasets.
+fn forget_examples(folder: &RunFolder, ui: &Ui) {
+    let examples = folder.examples();
+    match std::fs::remove_dir_all(&examples) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            ui.warn(format_args!("`{}` is not removed: {e}", examples.display()));
+        }
+        _ => {}
     }
 }
 

@@ -1,5 +1,9 @@
-//! A renderer for tests: what it makes of a record is a function.
+//! For tests: a renderer that is a function, and examples that are weights.
 
+use super::{
+    Source,
+    spool::{Place, Spool, Writer},
+};
 use serde_json::Value;
 use tinsmith_plugin_api::{Error, Examples, Parsed, RecordError, RendererHandle, Result, Stop};
 
@@ -40,4 +44,22 @@ impl RendererHandle for Fake {
     fn parse_response(&self, _: &[i32]) -> Result<Parsed> {
         Err(Error::unsupported("none"))
     }
+}
+
+/// A spool of examples with these weights, each of its own row; the tokens of each are its number.
+/// It lies in the folder.
+pub fn spool(examples: impl IntoIterator<Item = Vec<f32>>) -> (tempfile::TempDir, Spool) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(Place::Folder(dir.path().join("examples"))).unwrap();
+    for (record, weights) in (0..).zip(examples) {
+        let mut example = Examples::default();
+        weights.iter().for_each(|weight| {
+            example.span(&[record as i32], *weight);
+        });
+        example.finish();
+        let source = Source { dataset: 0, line: record + 1, record };
+        writer.add(&example, 0, weights.len(), record, source).unwrap();
+    }
+    let (train, ..) = writer.finish().unwrap().part(|_, _| false).unwrap();
+    (dir, train)
 }

@@ -2,15 +2,16 @@
 
 use super::{
     formats,
-    prepare::Used,
     read::{Lines, Reader},
     source::DataSource,
+    spool::Used,
 };
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A prompt of what is held out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOut {
     /// The messages up to the last of the assistant, a JSON array.
     pub messages: Value,
@@ -20,15 +21,16 @@ pub struct HeldOut {
 
 /// Reads the records again, by their place, and takes their prompts. Records without messages, or
 /// without text from the assistant, have none; of a pair, the chosen answer counts.
-pub(super) fn prompts<'a>(
+pub(super) fn prompts(
     sources: &[DataSource],
-    records: impl Iterator<Item = &'a Used>,
+    records: impl Iterator<Item = Result<Used>>,
 ) -> Result<Vec<HeldOut>> {
     let mut prompts = Vec::new();
     let mut passing = Passing::default();
     for used in records {
+        let used = used?;
         let source = &sources[used.source.dataset as usize];
-        let line = passing.line(source, used).map_err(|e| source.blame(e))?;
+        let line = passing.line(source, &used).map_err(|e| source.blame(e))?;
         let mapped = line.and_then(|line| {
             let mapped = formats::map_record(&line, &source.mapping).ok()?;
             Some(mapped.conversations().first().and_then(|first| prompt(&first.json)))

@@ -31,6 +31,11 @@ impl Lengths {
         *self.0.entry(number).or_default() += 1;
     }
 
+    /// Every number, and how often it came up.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.0.iter().map(|(number, n)| (*number, *n))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -115,6 +120,12 @@ impl Summary {
         format!(
             "{min} to {max}, mean {mean:.1}, median {median}, 90 % up to {p90}, 99 % up to {p99}"
         )
+    }
+}
+
+impl FromIterator<(usize, u64)> for Lengths {
+    fn from_iter<I: IntoIterator<Item = (usize, u64)>>(counts: I) -> Self {
+        Self(counts.into_iter().collect())
     }
 }
 

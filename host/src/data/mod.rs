@@ -3,13 +3,13 @@ From files to examples.
 
 ```text
                       ┌─ map ─ render ─┐
-file ─ container ─▶ lines           in order ─▶ limits, copies ─▶ ExampleSet, split into train and eval
+file ─ container ─▶ lines           in order ─▶ limits, copies ─▶ Spool, split into train and eval
                       └─ map ─ render ─┘                          DataReport: what became of every row
 ```
 
 Lines are read in batches, rendered on all threads and handed on in the order of the file. What is in
-memory between the file and its user is bounded by a few batches; what training keeps are flat arrays
-of tokens and weights, and nothing per row but its place.
+memory between the file and its user is bounded by a few batches; what training needs lies on disk
+([`Spool`]), and nothing is kept in memory of a row.
 */
 
 mod assemble;
@@ -19,9 +19,10 @@ mod dedupe;
 mod duplicates;
 mod example_set;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod formats;
 mod held_out;
+mod kept;
 mod lengths;
 mod limits;
 mod made;
@@ -35,6 +36,7 @@ mod resolve;
 mod scan;
 mod source;
 mod split;
+mod spool;
 pub mod staged;
 mod turns;
 mod uniform;
@@ -43,6 +45,7 @@ pub use duplicates::{Duplicates, good_rows};
 pub use example_set::{ExampleSet, Source, trained_tokens};
 pub use formats::{Conversation, Mapped, NoRecord, PlainText, TokenRow, map_record};
 pub use held_out::HeldOut;
+pub use kept::reopen;
 pub use lengths::{Lengths, Summary};
 pub use limits::{Cut, Fate, Judge, Limits};
 pub use mapping::Mapping;
@@ -53,6 +56,7 @@ pub use refused::{Refused, RefusedRow};
 pub use report::{DataReport, FileReport};
 pub use resolve::resolve;
 pub use source::DataSource;
+pub use spool::{Columns, Facts, Part, Place, Spool};
 pub use turns::Shortened;
 
 /// Bytes as lower-case hex.

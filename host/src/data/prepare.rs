@@ -1,14 +1,17 @@
 //! Everything a run needs to know of its data, before its first step.
 
 use super::{
-    ExampleSet, Mapping, Source, duplicates,
+    Mapping, Source, duplicates,
     held_out::{self, HeldOut},
+    kept,
     limits::{Fate, Judge, Limits},
     pipeline::{Makers, Rendered, Step, stream},
     report::DataReport,
     resolve::resolve,
     source::DataSource,
-    split, staged,
+    split::{self, Held},
+    spool::{Place, Rows, Spool, Used, Writer},
+    staged,
 };
 use crate::{
     Error, Result,
@@ -16,7 +19,7 @@ use crate::{
     tokenizer::Tokenizer,
 };
 use sha2::{Digest, Sha256};
-use std::{collections::HashSet, fmt, ops::ControlFlow, sync::Arc};
+use std::{fmt, ops::ControlFlow, sync::Arc};
 use tinsmith_plugin_api::RendererHandle;
 
 /// Told after each batch: what became of the rows so far.
@@ -30,6 +33,10 @@ pub struct DataJob<'a> {
     pub renderer: Arc<dyn RendererHandle>,
     /// The tokenizer that the renderer uses.
     pub tokenizer: Arc<Tokenizer>,
+    /// Where the examples are kept.
+    pub place: Place,
+    /// What else examples depend on: tokenizer and renderer, as a fingerprint.
+    pub made_with: String,
     /// The thread budget.
     pub threads: usize,
     /// Told after each batch.
@@ -46,9 +53,9 @@ impl fmt::Debug for DataJob<'_> {
 #[derive(Debug)]
 pub struct Prepared {
     /// What is trained on.
-    pub train: ExampleSet,
+    pub train: Spool,
     /// What is held out.
-    pub eval: ExampleSet,
+    pub eval: Spool,
     /// Prompts of what is held out, with the answers that the data has: all of them if
     /// `eval.checks` is set, else the first `eval.samples`.
     pub prompts: Vec<HeldOut>,
@@ -58,14 +65,6 @@ pub struct Prepared {
     pub fingerprint: String,
     /// Fingerprint of the examples that the datasets were rendered to.
     pub rendered: String,
-}
-
-/// Where a record in use begins, and what its text hashes to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Used {
-    pub source: Source,
-    pub offset: u64,
-    pub text: u64,
 }
 
 /// Reads, renders and splits the datasets of a config.
@@ -90,16 +89,15 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     let mut judge = Judge::new(limits).dedupe(exact, own_eval.then_some(config.datasets.len()));
     let makers =
         Makers { renderer: job.renderer.as_ref(), tokenizer: Some(&job.tokenizer), prints: exact };
-    let mut all = Collected::default();
+    let mut all = Collected { writer: Writer::new(job.place.clone())?, groups: 0 };
     let mut report = DataReport::default();
-    let mut next_group = 0;
     stream(&sources, makers, limits, job.threads, &mut |step| {
         match step {
             Step::Batch(mut rendered) => {
                 let fates = judge.judge(&mut rendered);
                 let name = sources[rendered.dataset].name();
                 report.add(&name, &rendered, &fates);
-                all.take(&rendered, &fates, &mut next_group);
+                all.take(&rendered, &fates)?;
                 if let Some(progress) = job.progress {
                     progress(&report);
                 }
@@ -113,20 +111,18 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     })?;
     check_rows(job, &report)?;
 
-    let Collected { examples: mut train, used } = all;
-    let held: HashSet<(u32, u64)> = match &config.data.eval {
-        None => HashSet::new(),
-        Some(EvalSplit { path: Some(_), .. }) => {
-            let last = config.datasets.len() as u32;
-            let own = used.iter().filter(|u| u.source.dataset == last);
-            own.map(|u| (last, u.source.record)).collect()
-        }
-        Some(part) => split::choose(&used, part, config.data.seed)
+    let written = all.writer.finish()?;
+    let rendered = written.rendered.clone();
+    let held = match &config.data.eval {
+        None => Held::None,
+        Some(EvalSplit { path: Some(_), .. }) => Held::Dataset(config.datasets.len() as u32),
+        Some(part) => split::choose(&written.rows, part, config.data.seed)
             .map_err(|e| job.loaded.error_at("data.eval", e))?,
     };
-    let is_held = |source: &Source| held.contains(&(source.dataset, source.record));
-    let eval = train.take_out(is_held);
-    report.held_out = held.len() as u64;
+    let (train, eval, rows) = written.part(|dataset, record| held.has(dataset, record))?;
+    let overlap = rows.overlap(|dataset, record| held.has(dataset, record))?;
+    report.held_out = overlap.held_out;
+    (report.leaked, report.repeated) = (overlap.leaked, overlap.repeated);
     if train.is_empty() {
         return Err(report.nothing_left());
     }
@@ -137,20 +133,30 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
             .hint("`tinsmith data check` shows why; leave `data.eval` out to hold nothing out");
         return Err(job.loaded.error_at("data.eval.path", e));
     }
-    report.leaked = leaked(&used, is_held);
-    report.repeated = repeated(&used, is_held);
-    let wanted = match config.eval.checks {
-        Some(_) => usize::MAX,
-        None => config.eval.samples as usize,
-    };
-    let held_used = used.iter().filter(|u| is_held(&u.source)).take(wanted);
-    let prompts = held_out::prompts(&sources, held_used)?;
-    let (fingerprint, rendered) = (fingerprint(&sources, &report), rendered(&[&train, &eval]));
-    Ok(Prepared { train, eval, prompts, fingerprint, rendered, report })
+    let prompts = match (&config.eval.checks, config.eval.samples) {
+        (Some(_), _) => prompts(&sources, &rows, held, usize::MAX),
+        (None, samples) => prompts(&sources, &rows, held, samples as usize),
+    }?;
+    let fingerprint = fingerprint(&sources, &report);
+    let prepared = Prepared { train, eval, prompts, fingerprint, rendered, report };
+    if let Place::Folder(folder) = &job.place {
+        kept::keep(job, &sources, &prepared, folder)?;
+    }
+    Ok(prepared)
+}
+
+/// The first prompts of the rows held out.
+fn prompts(sources: &[DataSource], rows: &Rows, held: Held, most: usize) -> Result<Vec<HeldOut>> {
+    if held == Held::None || most == 0 {
+        return Ok(Vec::new());
+    }
+    let is_held = |used: &Used| held.has(used.source.dataset, used.source.record);
+    let wanted = rows.iter().filter(|used| used.as_ref().map_or(true, is_held));
+    held_out::prompts(sources, wanted.take(most))
 }
 
 /// The datasets of a config, and that of its evaluation as the last.
-fn sources(loaded: &Loaded) -> Result<Vec<DataSource>> {
+pub(super) fn sources(loaded: &Loaded) -> Result<Vec<DataSource>> {
     let config = &loaded.config;
     let open = |path: &str, key: &str| {
         resolve(path, Some(loaded), None).map_err(|e| match e.place {
@@ -174,14 +180,14 @@ fn sources(loaded: &Loaded) -> Result<Vec<DataSource>> {
     Ok(sources)
 }
 
-#[derive(Debug, Default)]
 struct Collected {
-    examples: ExampleSet,
-    used: Vec<Used>,
+    writer: Writer,
+    /// Groups so far.
+    groups: u64,
 }
 
 impl Collected {
-    fn take(&mut self, rendered: &Rendered, fates: &[Fate], next_group: &mut u64) {
+    fn take(&mut self, rendered: &Rendered, fates: &[Fate]) -> Result<()> {
         let examples = &rendered.examples;
         let mut last = None;
         for (i, fate) in fates.iter().enumerate() {
@@ -193,11 +199,12 @@ impl Collected {
             if last != Some(record) {
                 last = Some(record);
                 let text = duplicates::hash(rendered.lines.text(row));
-                self.used.push(Used { source, offset: row.offset, text });
+                self.writer.row(Used { source, offset: row.offset, text })?;
             }
-            self.examples.push(examples, i, tokens, *next_group + examples.group[i], source);
+            self.writer.add(examples, i, tokens, self.groups + examples.group[i], source)?;
         }
-        *next_group += examples.group.iter().max().map_or(0, |g| g + 1);
+        self.groups += examples.group.iter().max().map_or(0, |g| g + 1);
+        Ok(())
     }
 }
 
@@ -227,30 +234,6 @@ pub(super) fn bad_rows(report: &DataReport) -> Error {
         None => format!("{list}; `data.on_bad_record: skip` leaves them out"),
     };
     error.place(&first.file, Some(first.line), first.column).hint(hint)
-}
-
-/// Rows held out whose very text is also trained on.
-fn leaked(used: &[Used], is_held: impl Fn(&Source) -> bool) -> u64 {
-    let held: HashSet<u64> = used.iter().filter(|u| is_held(&u.source)).map(|u| u.text).collect();
-    let trained: HashSet<u64> = used
-        .iter()
-        .filter(|u| !is_held(&u.source) && held.contains(&u.text))
-        .map(|u| u.text)
-        .collect();
-    used.iter().filter(|u| is_held(&u.source) && trained.contains(&u.text)).count() as u64
-}
-
-/// Rows trained on whose very text an earlier one has.
-fn repeated(used: &[Used], is_held: impl Fn(&Source) -> bool) -> u64 {
-    let mut seen = HashSet::new();
-    used.iter().filter(|u| !is_held(&u.source) && !seen.insert(u.text)).count() as u64
-}
-
-/// Of the examples as they are trained on and evaluated.
-fn rendered(sets: &[&ExampleSet]) -> String {
-    let mut hash = Sha256::new();
-    sets.iter().for_each(|set| set.feed(&mut hash));
-    super::hex(&hash.finalize())
 }
 
 /// Of the bytes that were read and what they were read as, not of their names.

@@ -1,7 +1,7 @@
 //! A row that gives no example because something is wrong with it.
 
 use crate::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A refused row, by its place.
 #[derive(Clone, Debug)]
@@ -58,23 +58,23 @@ impl RefusedRow {
 }
 
 /// A refused row as reports and JSON output tell it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedRow {
     /// The file.
     pub file: String,
     /// Line, from 1.
     pub line: u64,
     /// Column, from 1, in characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u64>,
     /// Index of the record in the file, from 0.
     pub record: u64,
     /// The field, such as `messages[2].content`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// What is wrong.
     pub message: String,
     /// What the user can do.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

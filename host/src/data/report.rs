@@ -4,13 +4,13 @@ use super::{
     lengths::Lengths, limits::Fate, pipeline::Rendered, read::Digested, refused::RefusedRow,
 };
 use crate::{Error, Result, runs::DataFacts};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Refused rows that a report names; the rest is counted.
 const NAMED: usize = 20;
 
 /// One dataset, as it was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileReport {
     /// The file, or the id of a staged dataset.
     pub name: String,
@@ -27,7 +27,7 @@ pub struct FileReport {
 /// What became of every row of some datasets.
 ///
 /// `rows = used + refused + skipped + overlong + untrained + duplicates`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataReport {
     /// The datasets, in order.
     pub files: Vec<FileReport>,
@@ -58,6 +58,8 @@ pub struct DataReport {
     pub trained_tokens: u64,
     /// Lengths of the examples in use, as they are used: whole examples, as `data.max_length`
     /// counts.
+    // What is told of them is less than what is counted.
+    #[serde(skip_deserializing)]
     pub lengths: Lengths,
     /// Tokens of the longest example rendered, before any cut.
     pub longest: u64,

@@ -1,103 +1,139 @@
 /*!
-How often the examples of each dataset are seen: `datasets[].weight`.
+How often the units of each dataset are seen: `datasets[].weight`.
 
-A dataset's groups are put in one order, drawn by the seed, and walked round and round: an epoch takes
-`weight` times as many as there are and goes on where the one before it stopped. So every group is
+A dataset's units are put in one order, drawn by the seed, and walked round and round: an epoch takes
+`weight` times as many as there are and goes on where the one before it stopped. So every unit is
 seen as often as any other, or once more; which ones, the seed decides.
 */
 
-use super::order::{OrderOptions, shuffle};
-use crate::{config::Dataset, data::ExampleSet, text::grouped};
-use std::{collections::BTreeMap, ops::Range};
+use super::{order::OrderOptions, permutation::Permutation};
+use crate::{config::Dataset, data::Part, text::grouped};
+use std::collections::BTreeMap;
 
-/// Which dataset each example is of, and the weights that are not 1.
-#[derive(Clone, Debug, Default)]
-pub struct Mix {
-    /// Empty where every weight is 1.
-    datasets: Vec<u32>,
-    weights: BTreeMap<u32, (String, f64)>,
-}
+/// The datasets' weights that are not 1, with the datasets' paths.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mix(BTreeMap<u32, (String, f64)>);
 
 impl Mix {
     /// That of a config's datasets.
     #[must_use]
-    pub fn new(datasets: &[Dataset], train: &ExampleSet) -> Self {
-        let weights: BTreeMap<u32, (String, f64)> = (0..)
-            .zip(datasets)
-            .filter(|(_, d)| d.weight != 1.0)
-            .map(|(i, d)| (i, (d.path.clone(), d.weight)))
-            .collect();
-        if weights.is_empty() {
-            return Self::default();
-        }
-        Self { datasets: train.source.iter().map(|s| s.dataset).collect(), weights }
+    pub fn new(datasets: &[Dataset]) -> Self {
+        let named = (0..).zip(datasets).filter(|(_, d)| d.weight != 1.0);
+        Self(named.map(|(i, d)| (i, (d.path.clone(), d.weight))).collect())
+    }
+
+    /// Of datasets with these weights, for tests.
+    #[cfg(test)]
+    pub(super) fn of(weights: &[f64]) -> Self {
+        let named = (0..).zip(weights).map(|(i, weight)| (i, (format!("{i}.jsonl"), *weight)));
+        Self(named.collect())
+    }
+
+    /// Whether every weight is 1.
+    #[must_use]
+    pub fn is_even(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// What the weights come to, one line each.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub fn notes(&self, parts: &[Part]) -> Vec<String> {
         let note = |(dataset, (path, weight)): (&u32, &(String, f64))| {
-            let examples = self.datasets.iter().filter(|d| *d == dataset).count();
+            let part = parts.iter().find(|part| part.dataset == *dataset);
+            let examples = part.map_or(0, |part| part.examples);
             let seen = (weight * examples as f64).round() as u64;
             format!(
                 "`{path}` has weight {weight}: of its {} examples, {} are seen an epoch",
-                grouped(examples as u64),
+                grouped(examples),
                 grouped(seen)
             )
         };
-        self.weights.iter().map(note).collect()
+        self.0.iter().map(note).collect()
     }
 
-    /// The shares of these groups, which are ranges of examples.
-    pub(super) fn shares(&self, units: &[Range<usize>], options: OrderOptions) -> Shares {
-        let mut of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (i, unit) in (0..).zip(units) {
-            let dataset = self.datasets.get(unit.start).copied().unwrap_or(0);
-            of.entry(dataset).or_default().push(i);
-        }
-        let share = |(dataset, mut units): (u32, Vec<u32>)| {
-            let weight = self.weights.get(&dataset).map_or(1.0, |(_, weight)| *weight);
-            // Epochs count from 0, datasets from the other end.
-            if options.shuffle && weight != 1.0 {
-                shuffle(&mut units, options.seed, u32::MAX - dataset);
-            }
-            (units, weight)
-        };
-        Shares(of.into_iter().map(share).collect())
+    /// The weight of a dataset.
+    pub(super) fn weight(&self, dataset: u32) -> f64 {
+        self.0.get(&dataset).map_or(1.0, |(_, weight)| *weight)
     }
 }
 
-/// The groups of each dataset in the order in which they take turns, and its weight.
+/// The units of an epoch: a sequence of which each place is computed by itself.
 #[derive(Debug)]
-pub(super) struct Shares(Vec<(Vec<u32>, f64)>);
+pub(super) struct Epoch {
+    /// Rounds of datasets, in the order of the datasets, and those that come again behind them.
+    turns: Vec<Turn>,
+    /// Units in all of them.
+    units: u64,
+    /// The order in which they are trained.
+    shuffled: Option<Permutation>,
+}
 
-impl Shares {
-    /// The groups of an epoch: in the order of the datasets, and those that come again behind them.
-    pub(super) fn sequence(&self, epoch: u32) -> Vec<u32> {
-        let mut rounds: Vec<Vec<u32>> = Vec::new();
-        for (units, weight) in &self.0 {
-            let n = units.len() as u64;
-            let until = |epoch: f64| (epoch * weight * n as f64).round() as u64;
+/// Units of one dataset, each at most once.
+#[derive(Debug)]
+struct Turn {
+    /// Place of the first among all turns.
+    start: u64,
+    part: Part,
+    /// Place of the first in the dataset's own walk.
+    walk: u64,
+    /// The order of that walk.
+    order: Option<std::rc::Rc<Permutation>>,
+}
+
+impl Epoch {
+    pub fn new(parts: &[Part], mix: &Mix, options: &OrderOptions, epoch: u32) -> Self {
+        let mut rounds: Vec<Vec<Turn>> = Vec::new();
+        let mut sizes: Vec<Vec<u64>> = Vec::new();
+        for part in parts {
+            let weight = mix.weight(part.dataset);
+            // Epochs count from 0, datasets from the other end.
+            let order = (options.shuffle && weight != 1.0).then(|| {
+                let stream = u64::from(u32::MAX - part.dataset);
+                std::rc::Rc::new(Permutation::new(part.units, options.seed, stream))
+            });
+            let until = |epoch: f64| (epoch * weight * part.units as f64).round() as u64;
             let (from, to) = (until(f64::from(epoch)), until(f64::from(epoch) + 1.0));
-            for (round, start) in (from..to).step_by(units.len().max(1)).enumerate() {
+            for (round, walk) in (from..to).step_by(part.units.max(1) as usize).enumerate() {
                 if rounds.len() == round {
                     rounds.push(Vec::new());
+                    sizes.push(Vec::new());
                 }
-                let turn = start..to.min(start + n);
-                rounds[round].extend(turn.map(|at| units[(at % n) as usize]));
+                rounds[round].push(Turn { start: 0, part: *part, walk, order: order.clone() });
+                sizes[round].push(part.units.min(to - walk));
             }
         }
-        for round in &mut rounds {
-            round.sort_unstable();
+        let (mut turns, mut units) = (Vec::new(), 0);
+        for (turn, size) in rounds.into_iter().flatten().zip(sizes.concat()) {
+            turns.push(Turn { start: units, ..turn });
+            units += size;
         }
-        rounds.concat()
+        let shuffled =
+            options.shuffle.then(|| Permutation::new(units, options.seed, u64::from(epoch)));
+        Self { turns, units, shuffled }
+    }
+
+    /// How many units it has.
+    pub fn units(&self) -> u64 {
+        self.units
+    }
+
+    /// The unit at a place, which is less than [`Epoch::units`].
+    pub fn unit(&self, place: u64) -> u64 {
+        let place = self.shuffled.as_ref().map_or(place, |order| order.at(place));
+        let turn = self.turns.partition_point(|turn| turn.start <= place) - 1;
+        let turn = &self.turns[turn];
+        let at = (turn.walk + place - turn.start) % turn.part.units;
+        turn.part.first + turn.order.as_ref().map_or(at, |order| order.at(at))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::LastBatch, plan::Order};
+    use crate::{
+        config::LastBatch,
+        plan::order::{Order, tests::Sizes},
+    };
     use proptest::prelude::*;
 
     fn options(shuffle: bool, epochs: u32, seed: u64) -> OrderOptions {
@@ -111,22 +147,12 @@ mod tests {
         }
     }
 
-    /// Datasets of so many examples, each a group, with these weights.
-    fn mix(sizes: &[(usize, f64)]) -> (Vec<u64>, Mix) {
-        let mut mix = Mix::default();
-        for (i, (size, weight)) in (0..).zip(sizes) {
-            mix.datasets.extend(std::iter::repeat_n(i, *size));
-            mix.weights.insert(i, (format!("{i}.jsonl"), *weight));
-        }
-        ((0..mix.datasets.len() as u64).collect(), mix)
-    }
-
-    /// How often each example is seen in each epoch.
-    fn seen(order: &Order, examples: usize, epochs: u32) -> Vec<Vec<u32>> {
-        let mut seen = vec![vec![0; examples]; epochs as usize];
+    /// How often each unit is seen in each epoch.
+    fn seen(order: &Order, sizes: &Sizes, epochs: u32) -> Vec<Vec<u32>> {
+        let mut seen = vec![vec![0; sizes.units()]; epochs as usize];
         for step in 0..order.steps() {
-            for i in order.batch(step) {
-                seen[order.epoch(step) as usize][*i as usize] += 1;
+            for unit in order.batch(sizes, step).unwrap() {
+                seen[order.epoch(step) as usize][unit as usize] += 1;
             }
         }
         seen
@@ -134,33 +160,33 @@ mod tests {
 
     #[test]
     fn weights_by_hand() {
-        let (groups, mix) = mix(&[(2, 2.0), (4, 0.5)]);
-        let order = Order::mixed(&groups, &mix, options(false, 2, 0));
-        let epoch = |e: u32| -> Vec<u32> {
+        let (sizes, mix) = (Sizes::of_datasets(&[2, 4]), Mix::of(&[2.0, 0.5]));
+        let order = Order::new(&sizes, &mix, options(false, 2, 0)).unwrap();
+        let epoch = |e: u32| -> Vec<u64> {
             let steps = (0..order.steps()).filter(|s| order.epoch(*s) == e);
-            steps.flat_map(|s| order.batch(s).to_vec()).collect()
+            steps.flat_map(|s| order.batch(&sizes, s).unwrap()).collect()
         };
         // 0 and 1 twice an epoch, of 2 to 5 one half and then the other.
         assert_eq!(epoch(0), [0, 1, 2, 3, 0, 1]);
         assert_eq!(epoch(1), [0, 1, 4, 5, 0, 1]);
         assert_eq!(
-            mix.notes()[1],
+            mix.notes(&sizes.parts)[1],
             "`1.jsonl` has weight 0.5: of its 4 examples, 2 are seen an epoch"
         );
     }
 
     proptest! {
         #[test]
-        fn every_example_as_often_as_the_weight_says(
-            sizes in prop::collection::vec((1_usize..12, 0.05_f64..4.0), 1..4),
+        fn every_unit_as_often_as_the_weight_says(
+            datasets in prop::collection::vec((1_usize..12, 0.05_f64..4.0), 1..4),
             epochs in 1_u32..5, seed: u64, shuffle: bool,
         ) {
-            let (groups, mix) = mix(&sizes);
-            let order = Order::mixed(&groups, &mix, options(shuffle, epochs, seed));
-            prop_assert_eq!(&order, &Order::mixed(&groups, &mix, options(shuffle, epochs, seed)));
-            let seen = seen(&order, groups.len(), epochs);
+            let (counts, weights): (Vec<usize>, Vec<f64>) = datasets.iter().copied().unzip();
+            let (sizes, mix) = (Sizes::of_datasets(&counts), Mix::of(&weights));
+            let order = Order::new(&sizes, &mix, options(shuffle, epochs, seed)).unwrap();
+            let seen = seen(&order, &sizes, epochs);
             let mut first = 0;
-            for (size, weight) in sizes {
+            for (size, weight) in datasets {
                 let mine = first..first + size;
                 first += size;
                 for epoch in &seen {
@@ -175,9 +201,13 @@ mod tests {
 
         #[test]
         fn weights_of_one_change_nothing(n in 1_usize..30, m in 1_usize..30, seed: u64, shuffle: bool) {
-            let (groups, mix) = mix(&[(n, 1.0), (m, 1.0)]);
+            let sizes = Sizes::of_datasets(&[n, m]);
             let options = options(shuffle, 3, seed);
-            prop_assert_eq!(Order::mixed(&groups, &mix, options), Order::new(&groups, options));
+            let with = Order::new(&sizes, &Mix::of(&[1.0, 1.0]), options).unwrap();
+            let without = Order::new(&sizes, &Mix::default(), options).unwrap();
+            for step in 0..without.steps() {
+                prop_assert_eq!(with.batch(&sizes, step).unwrap(), without.batch(&sizes, step).unwrap());
+            }
         }
     }
 }

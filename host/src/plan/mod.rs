@@ -11,6 +11,7 @@ mod honoured;
 mod mix;
 mod normalise;
 mod order;
+mod permutation;
 mod scale;
 mod schedule;
 mod shift;
@@ -21,7 +22,7 @@ pub use estimate::{Estimate, Speed};
 pub use honoured::check_honoured;
 pub use mix::Mix;
 pub use normalise::fold;
-pub use order::{Order, OrderOptions};
+pub use order::{Order, OrderOptions, Units};
 pub use scale::check_scale;
 pub use schedule::LearningRate;
 pub use shift::{Shift, StepBatch};
@@ -30,7 +31,7 @@ pub use unusual::unusual;
 use crate::{
     Error, Result,
     config::{Config, Optimizer},
-    data::{ExampleSet, trained_tokens},
+    data::{ExampleSet, Spool},
     runs::PlanFacts,
     text::plural,
 };
@@ -56,19 +57,11 @@ impl Plan {
     /// Plans a run over these examples with a loss that reads the columns `inputs`.
     ///
     /// # Errors
-    /// `data` if there is nothing to train on or an example predicts nothing; `usage` if the loss
-    /// and the data do not fit.
-    pub fn new(
-        config: &Config,
-        train: &ExampleSet,
-        eval: &ExampleSet,
-        inputs: &[String],
-    ) -> Result<Self> {
+    /// `data` if there is nothing to train on; `usage` if the loss and the data do not fit.
+    pub fn new(config: &Config, train: &Spool, eval: &Spool, inputs: &[String]) -> Result<Self> {
         let training = &config.training;
-        check_lengths(train)?;
-        check_lengths(eval)?;
         let shift = Shift { inputs: inputs.to_vec(), normalization: training.normalization };
-        shift.check(train, &training.loss.name)?;
+        shift.check(train.columns(), &train.facts().parts, &training.loss.name)?;
         let mut options = OrderOptions {
             batch_size: training.batch_size,
             epochs: training.epochs,
@@ -79,12 +72,12 @@ impl Plan {
         };
         let mut notes = Vec::new();
         options.max_steps = training.max_steps;
-        let mix = Mix::new(&config.datasets, train);
-        let order = Order::mixed(&train.groups, &mix, options);
-        notes.extend(mix.notes());
+        let mix = Mix::new(&config.datasets);
+        let order = Order::new(train, &mix, options)?;
+        notes.extend(mix.notes(&train.facts().parts));
         let steps = order.steps();
         if steps == 0 {
-            return Err(nothing_to_do(train.len(), training.batch_size));
+            return Err(nothing_to_do(train.facts().examples, training.batch_size));
         }
         if let Some(most) = training.max_steps.filter(|most| *most > steps) {
             notes.push(format!(
@@ -98,24 +91,18 @@ impl Plan {
                 plural(order.dropped(), "example")
             ));
         }
-        let (mut seen, mut tokens, mut trained_tokens) = (0, 0, 0);
-        for step in 0..steps {
-            seen += order.batch(step).len() as u64;
-            let (inputs, trained) = count(train, order.batch(step));
-            if trained == 0 && shift.reads_weights() {
-                return Err(untrained_batch(step, &order));
-            }
-            tokens += inputs;
-            trained_tokens += trained;
+        if shift.reads_weights() && train.facts().untrained > 0 {
+            check_trained(train, &order)?;
         }
+        let seen = Seen::new(train, &order, &mix)?;
         let facts = PlanFacts {
             steps,
             epochs: training.epochs,
-            examples: train.len() as u64,
-            eval_examples: eval.len() as u64,
-            seen,
-            tokens,
-            trained_tokens,
+            examples: train.facts().examples,
+            eval_examples: eval.facts().examples,
+            seen: seen.examples,
+            tokens: seen.tokens,
+            trained_tokens: seen.trained_tokens,
         };
         let peak = config.optimizer.learning_rate;
         let learning_rate = LearningRate::new(&config.schedule, peak, steps);
@@ -138,11 +125,14 @@ impl Plan {
     /// The datums of step `step`, from 0.
     ///
     /// # Errors
-    /// As [`Shift::batch`].
-    pub fn batch(&self, train: &ExampleSet, step: u64) -> Result<StepBatch> {
-        self.shift
-            .batch(train, self.order.batch(step))
-            .map_err(|e| e.context(format!("build the batch of step {}", step + 1)))
+    /// As [`Spool::read`] and [`Shift::batch`].
+    pub fn batch(&self, train: &Spool, step: u64) -> Result<StepBatch> {
+        let build = || self.shift.batch(&self.examples(train, step)?);
+        build().map_err(|e| e.context(format!("build the batch of step {}", step + 1)))
+    }
+
+    fn examples(&self, train: &Spool, step: u64) -> Result<ExampleSet> {
+        train.read(&self.order.batch(train, step)?)
     }
 
     /// The optimizer's parameters of step `step`, from 0.
@@ -159,65 +149,81 @@ impl Plan {
         }
     }
 
-    /// Tokens and trained tokens of step `step`, from 0.
-    #[must_use]
-    pub fn tokens_of(&self, train: &ExampleSet, step: u64) -> (u64, u64) {
-        count(train, self.order.batch(step))
-    }
-
-    /// Tokens and trained tokens of the first `steps` steps.
-    #[must_use]
-    pub fn tokens_until(&self, train: &ExampleSet, steps: u64) -> (u64, u64) {
-        (0..steps.min(self.steps())).fold((0, 0), |(tokens, trained), step| {
-            let (t, w) = self.tokens_of(train, step);
-            (tokens + t, trained + w)
-        })
+    /// Tokens that the model reads in step `step`, from 0.
+    ///
+    /// # Errors
+    /// `failed` if the examples cannot be read.
+    pub fn tokens_of(&self, train: &Spool, step: u64) -> Result<u64> {
+        let units = self.order.batch(train, step)?;
+        units.iter().try_fold(0, |sum, unit| Ok(sum + train.tokens_of(*unit)?.0))
     }
 }
 
-/// Input tokens of these examples, and targets with a weight.
-fn count(set: &ExampleSet, examples: &[u32]) -> (u64, u64) {
-    examples.iter().fold((0, 0), |(tokens, trained), i| {
-        let weights = &set.weights[set.range(*i as usize)];
-        (tokens + weights.len() as u64 - 1, trained + trained_tokens(weights))
+/// What a run sees, all epochs together.
+#[derive(Default)]
+struct Seen {
+    examples: u64,
+    tokens: u64,
+    trained_tokens: u64,
+}
+
+impl Seen {
+    fn new(train: &Spool, order: &Order, mix: &Mix) -> Result<Self> {
+        let (facts, mut seen) = (train.facts(), Self::default());
+        let epochs: Vec<_> = order.epochs().collect();
+        for (i, steps) in epochs.iter().enumerate() {
+            // Most epochs are the whole: nothing is looked up for those.
+            let last = i + 1 == epochs.len();
+            if mix.is_even() && order.dropped() == 0 && !(last && order.is_cut()) {
+                seen.examples += facts.examples;
+                seen.tokens += facts.tokens;
+                seen.trained_tokens += facts.trained_tokens;
+                continue;
+            }
+            order.each_batch(train, steps.clone(), &mut |_, batch| {
+                for unit in batch {
+                    let (tokens, trained) = train.tokens_of(*unit)?;
+                    seen.examples += u64::from(train.examples_of(*unit)?);
+                    seen.tokens += tokens;
+                    seen.trained_tokens += trained;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(seen)
+    }
+}
+
+/// Every batch has a token that is trained.
+fn check_trained(train: &Spool, order: &Order) -> Result<()> {
+    order.each_batch(train, 0..order.steps(), &mut |step, batch| {
+        let (mut trained, mut examples) = (0, 0);
+        for unit in batch {
+            trained += train.tokens_of(*unit)?.1;
+            examples += u64::from(train.examples_of(*unit)?);
+        }
+        if trained > 0 { Ok(()) } else { Err(untrained_batch(step, examples)) }
     })
 }
 
-/// An example of one token predicts nothing. Renderers do not make such; if one does, its data is
-/// not trained as if they were not there.
-fn check_lengths(set: &ExampleSet) -> Result<()> {
-    let short: Vec<usize> = (0..set.len()).filter(|i| set.range(*i).len() < 2).collect();
-    let Some(first) = short.first() else { return Ok(()) };
-    let place = match set.source.get(*first) {
-        Some(source) => {
-            format!("; the first is in line {} of dataset {}", source.line, source.dataset)
-        }
-        None => String::new(),
-    };
-    let have = if short.len() == 1 { "has" } else { "have" };
-    let examples = plural(short.len() as u64, "example");
-    Err(Error::data(format!("{examples} {have} fewer than two tokens and predict nothing{place}"))
-        .hint("remove these records, or choose another renderer"))
-}
-
 /// A step over such a batch would move the weights by the optimizer's momentum alone.
-fn untrained_batch(step: u64, order: &Order) -> Error {
-    let (batch, size) = (step + 1, order.batch(step).len() as u64);
+fn untrained_batch(step: u64, examples: u64) -> Error {
     Error::data(format!(
-        "no token of batch {batch} is trained: every weight of its {} is zero",
-        plural(size, "example")
+        "no token of batch {} is trained: every weight of its {} is zero",
+        step + 1,
+        plural(examples, "example")
     ))
     .hint("see what is trained with `tinsmith render FILE`, set `data.train_on`, or raise `training.batch_size`")
 }
 
-fn nothing_to_do(examples: usize, batch_size: u32) -> Error {
+fn nothing_to_do(examples: u64, batch_size: u32) -> Error {
     if examples == 0 {
         return Error::data("there is no example to train on")
             .hint("check the data with `tinsmith data check FILE`");
     }
     Error::data(format!(
         "{} do not fill a batch of {batch_size}, and incomplete batches are dropped",
-        plural(examples as u64, "example")
+        plural(examples, "example")
     ))
     .hint("lower `training.batch_size`, or set `training.last_batch: keep`")
 }
@@ -225,6 +231,7 @@ fn nothing_to_do(examples: usize, batch_size: u32) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::fake::spool;
     use serde_json::json;
 
     fn config(training: &serde_json::Value) -> Config {
@@ -234,21 +241,10 @@ mod tests {
         .unwrap()
     }
 
-    fn set(lengths: &[usize]) -> ExampleSet {
-        let mut set = ExampleSet { offsets: vec![0], ..ExampleSet::default() };
-        for (i, len) in lengths.iter().enumerate() {
-            set.tokens.extend(std::iter::repeat_n(i as i32, *len));
-            set.weights.push(0.0);
-            set.weights.extend(std::iter::repeat_n(1.0, len - 1));
-            set.offsets.push(set.tokens.len() as u64);
-            set.groups.push(i as u64);
-        }
-        set
-    }
-
     fn plan(training: &serde_json::Value, lengths: &[usize]) -> Result<Plan> {
-        let none = ExampleSet { offsets: vec![0], ..ExampleSet::default() };
-        Plan::new(&config(training), &set(lengths), &none, &["weights".into()])
+        let examples = lengths.iter().map(|n| vec![1.0; *n]);
+        let (_dir, train) = spool(examples);
+        Plan::new(&config(training), &train, &spool([]).1, &["weights".into()])
     }
 
     #[test]
@@ -257,7 +253,6 @@ mod tests {
         let plan = plan(&json!({"batch_size": 2, "epochs": 2}), &[3, 4, 5, 6, 7]).unwrap();
         let facts = &plan.facts;
         assert_eq!((facts.steps, facts.tokens, facts.trained_tokens), (6, 40, 40));
-        assert_eq!(plan.tokens_until(&set(&[3, 4, 5, 6, 7]), 3), (20, 20));
         assert!(plan.notes.is_empty());
     }
 
@@ -272,23 +267,50 @@ mod tests {
     }
 
     #[test]
-    fn short_and_untrained_examples_are_refused() {
-        let e = plan(&json!({}), &[3, 1, 1]).unwrap_err();
-        assert!(e.message.starts_with("2 examples"), "{e}");
+    fn nothing_to_train_on_is_refused() {
         assert!(plan(&json!({}), &[]).unwrap_err().message.contains("no example"));
+    }
+
+    /// Every way to count what a run sees, against a count of its batches.
+    #[test]
+    fn what_is_seen_is_what_the_batches_hold() {
+        let (_dir, train) = spool((0..23).map(|i| vec![1.0; 2 + i % 5]));
+        for training in [
+            json!({"batch_size": 4, "epochs": 3}),
+            json!({"batch_size": 4, "epochs": 3, "max_steps": 8}),
+            json!({"batch_size": 4, "epochs": 3, "max_steps": 12}),
+            json!({"batch_size": 4, "epochs": 2, "last_batch": "drop"}),
+        ] {
+            for weight in [1.0, 1.5] {
+                let mut config = config(&training);
+                config.datasets[0].weight = weight;
+                let plan = Plan::new(&config, &train, &spool([]).1, &["weights".into()]).unwrap();
+                let sets = (0..plan.steps()).map(|step| plan.examples(&train, step).unwrap());
+                let (examples, tokens) = sets.fold((0, 0), |(examples, tokens), set| {
+                    (examples + set.len(), tokens + set.tokens.len() - set.len())
+                });
+                let facts = &plan.facts;
+                assert_eq!(
+                    (facts.seen, facts.tokens),
+                    (examples as u64, tokens as u64),
+                    "{training}"
+                );
+                assert_eq!(facts.trained_tokens, facts.tokens);
+                let of_steps = (0..plan.steps()).map(|s| plan.tokens_of(&train, s).unwrap());
+                assert_eq!(of_steps.sum::<u64>(), facts.tokens);
+            }
+        }
     }
 
     /// As docs/decisions/0003 says: refused, not divided by zero, and before the first step.
     #[test]
     fn a_batch_whose_weights_are_all_zero_is_refused() {
-        let mut data = set(&[3, 3, 3]);
-        data.weights[3..6].fill(0.0);
-        let none = ExampleSet::default();
+        let (_dir, data) = spool([vec![1.0; 3], vec![0.0; 3], vec![1.0; 3]]);
         let plan = |batch_size: u32, inputs: &[&str]| {
             let mut config = config(&json!({"batch_size": batch_size, "normalization": "none"}));
             config.data.shuffle = false;
             let inputs: Vec<String> = inputs.iter().map(|name| (*name).to_owned()).collect();
-            Plan::new(&config, &data, &none, &inputs)
+            Plan::new(&config, &data, &spool([]).1, &inputs)
         };
         let e = plan(1, &["weights"]).unwrap_err();
         assert_eq!(e.kind, crate::Kind::Data);
@@ -303,8 +325,8 @@ mod tests {
         let mut config = config(&json!({"batch_size": 1}));
         config.schedule.warmup_steps = 4;
         let plan = |config: &Config, examples: usize| {
-            let (data, none) = (set(&vec![3; examples]), ExampleSet::default());
-            Plan::new(config, &data, &none, &["weights".into()]).unwrap()
+            let (_dir, data) = spool(vec![vec![1.0; 3]; examples]);
+            Plan::new(config, &data, &spool([]).1, &["weights".into()]).unwrap()
         };
         assert!(plan(&config, 4).notes.is_empty());
         let short = plan(&config, 2);

@@ -1,25 +1,63 @@
-//! In which order the examples are trained: a seeded shuffle per epoch, cut into batches.
-//!
-//! The order is a pure function of the number of examples, their groups, the seed and the epoch, so
-//! that a resumed run finds its place by counting. The generator is written out here: no update of
-//! a crate may ever change the order of a recorded run.
+/*!
+In which order the examples are trained: a seeded shuffle per epoch, cut into batches.
 
-use super::mix::Mix;
-use crate::config::LastBatch;
+The order is a pure function of the units of examples, the seed and the epoch, and every batch is
+computed by itself: a run of billions of examples keeps nothing of it in memory, and a resumed run
+finds its place at once. Where all units have as many examples, a batch is found by division; else the
+place of every [`MARK`]th batch is kept, and the walk from there is short.
+*/
+
+use super::mix::{Epoch, Mix};
+use crate::{
+    Result,
+    config::LastBatch,
+    data::{Facts, Part, Spool},
+};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 
+/// Batches from one kept place to the next.
+const MARK: u64 = 64;
+
+/// What stays together, and how large it is.
+pub trait Units {
+    /// The datasets, the smallest and the largest unit.
+    fn facts(&self) -> &Facts;
+
+    /// Examples of a unit.
+    ///
+    /// # Errors
+    /// `failed` if it cannot be read.
+    fn examples_of(&self, unit: u64) -> Result<u32>;
+}
+
+impl Units for Spool {
+    fn facts(&self) -> &Facts {
+        self.facts()
+    }
+
+    fn examples_of(&self, unit: u64) -> Result<u32> {
+        self.examples_of(unit)
+    }
+}
+
 /// Every batch of a run, in the order of training.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Order {
-    /// Indices of examples, batch after batch.
-    examples: Vec<u32>,
-    /// Where each batch starts in `examples`, and the end of the last: `[steps + 1]`.
-    starts: Vec<usize>,
-    /// The epoch of each batch, from 0.
-    epochs: Vec<u32>,
-    /// Examples of incomplete last batches that are not trained, all epochs together.
+    options: OrderOptions,
+    parts: Vec<Part>,
+    mix: Mix,
+    /// Examples of each unit, if all have as many.
+    even: Option<u64>,
+    /// The first batch of each epoch, and the end of the last.
+    epochs: Vec<u64>,
+    /// Place in its epoch of every [`MARK`]th batch, unless the units are even.
+    marks: Vec<u64>,
     dropped: u64,
+    /// Whether the last epoch ends before its data do.
+    cut: bool,
+    /// sha256 over the sizes of units that are not even.
+    sizes: String,
 }
 
 /// How examples are put in order.
@@ -40,78 +78,186 @@ pub struct OrderOptions {
 }
 
 impl Order {
-    /// Orders examples; equal neighbouring numbers in `groups` stay together in one batch.
-    #[must_use]
-    pub fn new(groups: &[u64], options: OrderOptions) -> Self {
-        Self::mixed(groups, &Mix::default(), options)
-    }
-
-    /// As [`Order::new`], with some examples more often than once an epoch, or not in each.
-    #[must_use]
-    pub fn mixed(groups: &[u64], mix: &Mix, options: OrderOptions) -> Self {
-        let units = units(groups);
-        let shares = mix.shares(&units, options);
-        let largest = units.iter().map(Range::len).max().unwrap_or(1);
-        let batch_size = options.batch_size.max(1) as usize;
+    /// Orders units; those of some datasets more often than once an epoch, or not in each.
+    ///
+    /// # Errors
+    /// `failed` if the units cannot be read.
+    pub fn new(units: &dyn Units, mix: &Mix, options: OrderOptions) -> Result<Self> {
+        let facts = units.facts();
+        let even = (facts.smallest == facts.largest).then_some(u64::from(facts.largest.max(1)));
+        let mut order = Self {
+            options: OrderOptions { batch_size: options.batch_size.max(1), ..options },
+            parts: facts.parts.clone(),
+            mix: mix.clone(),
+            even,
+            epochs: vec![0],
+            marks: Vec::new(),
+            dropped: 0,
+            cut: false,
+            sizes: String::new(),
+        };
+        if even.is_none() {
+            order.sizes = sizes(units)?;
+        }
         let most = options.max_steps.unwrap_or(u64::MAX);
-        let mut order = Self { starts: vec![0], ..Self::default() };
-        for epoch in 0..options.epochs {
-            if order.steps() >= most {
+        let full = u64::from(order.options.batch_size)
+            .saturating_sub(u64::from(facts.largest).saturating_sub(1));
+        for number in 0..options.epochs {
+            let first = order.steps();
+            if first >= most {
                 break;
             }
-            let mut sequence = shares.sequence(epoch);
-            if options.shuffle {
-                shuffle(&mut sequence, options.seed, epoch);
-            }
-            let mut open = 0;
-            for unit in sequence {
-                let unit = &units[unit as usize];
-                if open > 0 && open + unit.len() > batch_size {
-                    order.close(epoch, &mut open);
-                }
-                order.examples.extend(unit.clone().map(|i| i as u32));
-                open += unit.len();
-            }
-            // A batch closed because the next group did not fit counts as full.
-            let full = batch_size.saturating_sub(largest - 1);
-            if open > 0 && open < full && options.last_batch == LastBatch::Drop {
+            let epoch = order.sequence(number);
+            let (mut batches, last) = match even {
+                Some(examples) => order.count_even(&epoch, examples),
+                None => order.mark(units, &epoch, first)?,
+            };
+            // A batch closed because the next unit did not fit counts as full.
+            if last > 0 && last < full && options.last_batch == LastBatch::Drop {
+                batches -= 1;
                 // Behind the last step of the run they would not be trained anyway.
-                order.dropped += if order.steps() < most { open as u64 } else { 0 };
-                order.examples.truncate(order.examples.len() - open);
-            } else if open > 0 {
-                order.close(epoch, &mut open);
+                order.dropped += if first + batches < most { last } else { 0 };
             }
+            order.epochs.push(first + batches);
         }
-        let steps = order.steps().min(most) as usize;
-        order.starts.truncate(steps + 1);
-        order.epochs.truncate(steps);
-        order.examples.truncate(order.starts[steps]);
-        order
+        order.cut = order.steps() > most;
+        if let Some(end) = order.epochs.last_mut() {
+            *end = (*end).min(most);
+        }
+        Ok(order)
     }
 
-    fn close(&mut self, epoch: u32, open: &mut usize) {
-        self.starts.push(self.examples.len());
-        self.epochs.push(epoch);
-        *open = 0;
+    /// Batches of an epoch whose units are all as large, and examples of the last.
+    fn count_even(&self, epoch: &Epoch, examples: u64) -> (u64, u64) {
+        let a_batch = self.units_of_batch(examples);
+        match (epoch.units().div_ceil(a_batch), epoch.units() % a_batch) {
+            (batches, 0) => (batches, if batches == 0 { 0 } else { a_batch * examples }),
+            (batches, rest) => (batches, rest * examples),
+        }
+    }
+
+    fn units_of_batch(&self, examples: u64) -> u64 {
+        (u64::from(self.options.batch_size) / examples).max(1)
+    }
+
+    /// Walks an epoch and keeps some places. Answers its batches, and the examples of the last.
+    fn mark(&mut self, units: &dyn Units, epoch: &Epoch, first: u64) -> Result<(u64, u64)> {
+        let (mut place, mut batches, mut last) = (0, 0, 0);
+        while place < epoch.units() {
+            if (first + batches).is_multiple_of(MARK) {
+                // A batch that is dropped at the end of an epoch leaves its mark to the next.
+                self.marks.truncate(((first + batches) / MARK) as usize);
+                self.marks.push(place);
+            }
+            (place, last) = self.walk(units, epoch, place, &mut |_| {})?;
+            batches += 1;
+        }
+        Ok((batches, last))
+    }
+
+    /// Walks one batch, from a place in its epoch: answers the place behind it, and its examples.
+    fn walk(
+        &self,
+        units: &dyn Units,
+        epoch: &Epoch,
+        mut place: u64,
+        each: &mut dyn FnMut(u64),
+    ) -> Result<(u64, u64)> {
+        let mut open = 0;
+        while place < epoch.units() {
+            let unit = epoch.unit(place);
+            let examples = match self.even {
+                Some(examples) => examples,
+                None => u64::from(units.examples_of(unit)?),
+            };
+            if open > 0 && open + examples > u64::from(self.options.batch_size) {
+                break;
+            }
+            each(unit);
+            open += examples;
+            place += 1;
+        }
+        Ok((place, open))
+    }
+
+    fn sequence(&self, epoch: u32) -> Epoch {
+        Epoch::new(&self.parts, &self.mix, &self.options, epoch)
     }
 
     /// Number of batches, which is the number of optimizer steps.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.epochs.len() as u64
+        self.epochs.last().copied().unwrap_or(0)
     }
 
-    /// Examples of batch `step`.
-    #[must_use]
-    pub fn batch(&self, step: u64) -> &[u32] {
-        let step = step as usize;
-        &self.examples[self.starts[step]..self.starts[step + 1]]
+    /// Units of batch `step`.
+    ///
+    /// # Errors
+    /// `failed` if the units cannot be read.
+    pub fn batch(&self, units: &dyn Units, step: u64) -> Result<Vec<u64>> {
+        let mut batch = Vec::new();
+        self.each_batch(units, step..step + 1, &mut |_, found| {
+            batch = found.to_vec();
+            Ok(())
+        })?;
+        Ok(batch)
+    }
+
+    /// Goes through the batches of some steps in order; one after the other is faster than each by
+    /// itself.
+    ///
+    /// # Errors
+    /// `failed` if the units cannot be read; whatever `each` answers.
+    pub fn each_batch(
+        &self,
+        units: &dyn Units,
+        steps: Range<u64>,
+        each: &mut dyn FnMut(u64, &[u64]) -> Result<()>,
+    ) -> Result<()> {
+        let mut step = steps.start;
+        while step < steps.end.min(self.steps()) {
+            let number = self.epoch(step);
+            let epoch = self.sequence(number);
+            let end = steps.end.min(self.epochs[number as usize + 1]);
+            let mut place = self.place(units, &epoch, self.epochs[number as usize], step)?;
+            let mut batch = Vec::new();
+            while step < end {
+                batch.clear();
+                (place, _) = self.walk(units, &epoch, place, &mut |unit| batch.push(unit))?;
+                each(step, &batch)?;
+                step += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where in its epoch, whose first batch is `first`, a batch begins.
+    fn place(&self, units: &dyn Units, epoch: &Epoch, first: u64, step: u64) -> Result<u64> {
+        if let Some(examples) = self.even {
+            return Ok((step - first) * self.units_of_batch(examples));
+        }
+        let mark = step / MARK;
+        // The mark before an epoch is of another one.
+        let (mut at, mut place) = match mark * MARK >= first {
+            true => (mark * MARK, self.marks[mark as usize]),
+            false => (first, 0),
+        };
+        while at < step {
+            (place, _) = self.walk(units, epoch, place, &mut |_| {})?;
+            at += 1;
+        }
+        Ok(place)
     }
 
     /// Epoch of batch `step`, from 0.
     #[must_use]
     pub fn epoch(&self, step: u64) -> u32 {
-        self.epochs[step as usize]
+        self.epochs.partition_point(|first| *first <= step) as u32 - 1
+    }
+
+    /// The batches of each epoch, in order.
+    pub fn epochs(&self) -> impl Iterator<Item = Range<u64>> {
+        self.epochs.windows(2).map(|ends| ends[0]..ends[1])
     }
 
     /// Examples of incomplete last batches that are not trained, all epochs together.
@@ -120,68 +266,94 @@ impl Order {
         self.dropped
     }
 
-    /// sha256 (hex) of every batch: equal exactly if the order is.
+    /// Whether the last epoch ends early, by `max_steps`.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// sha256 (hex) of all that decides it: equal exactly if the order is, over the same examples.
     #[must_use]
     pub fn fingerprint(&self) -> String {
+        let OrderOptions { batch_size, epochs: _, max_steps: _, shuffle, seed, last_batch } =
+            self.options;
         let mut hash = Sha256::new();
-        for step in 0..self.steps() {
-            let batch = self.batch(step);
-            hash.update((batch.len() as u64).to_le_bytes());
-            batch.iter().for_each(|i| hash.update(i.to_le_bytes()));
+        hash.update(format!(
+            "swap-or-not 1: {batch_size} {shuffle} {seed} {last_batch:?} {:?}\n",
+            self.epochs
+        ));
+        for part in &self.parts {
+            let weight = self.mix.weight(part.dataset).to_bits();
+            hash.update(format!("{} {} {weight}\n", part.dataset, part.units));
         }
+        hash.update(format!("{:?} {}", self.even, self.sizes));
         format!("{:x}", hash.finalize())
     }
 }
 
-/// Runs of equal neighbouring group numbers.
-pub(super) fn units(groups: &[u64]) -> Vec<Range<usize>> {
-    let mut units: Vec<Range<usize>> = Vec::new();
-    for (i, group) in groups.iter().enumerate() {
-        match units.last_mut() {
-            Some(last) if groups[last.start] == *group => last.end = i + 1,
-            _ => units.push(i..i + 1),
-        }
+fn sizes(units: &dyn Units) -> Result<String> {
+    let mut hash = Sha256::new();
+    for unit in 0..units.facts().units() {
+        hash.update(units.examples_of(unit)?.to_le_bytes());
     }
-    units
-}
-
-/// Fisher–Yates with SplitMix64, seeded by `seed` and `epoch`.
-pub(super) fn shuffle(items: &mut [u32], seed: u64, epoch: u32) {
-    let mut random = SplitMix(seed);
-    random.0 = random.next() ^ u64::from(epoch).wrapping_mul(0xd1b5_4a32_d192_ed03);
-    for last in (1..items.len()).rev() {
-        items.swap(last, random.below(last as u64 + 1) as usize);
-    }
-}
-
-/// Sebastiano Vigna's SplitMix64.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform below `bound`, without bias: draws from the incomplete last block are refused.
-    fn below(&mut self, bound: u64) -> u64 {
-        let refused = (u64::MAX - bound + 1) % bound;
-        loop {
-            let drawn = self.next();
-            if drawn <= u64::MAX - refused {
-                return drawn % bound;
-            }
-        }
-    }
+    Ok(format!("{:x}", hash.finalize()))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Units of so many examples.
+    pub struct Sizes {
+        pub parts: Vec<Part>,
+        sizes: Vec<u32>,
+        facts: Facts,
+    }
+
+    impl Sizes {
+        pub fn new(sizes: &[u32]) -> Self {
+            Self::with(vec![sizes.len()], sizes.to_vec())
+        }
+
+        /// Datasets of so many units, each of one example.
+        pub fn of_datasets(counts: &[usize]) -> Self {
+            Self::with(counts.to_vec(), vec![1; counts.iter().sum()])
+        }
+
+        fn with(counts: Vec<usize>, sizes: Vec<u32>) -> Self {
+            let mut first = 0;
+            let part = |(dataset, units): (u32, usize)| {
+                let mine = &sizes[first..first + units];
+                let examples = mine.iter().map(|n| u64::from(*n)).sum();
+                let part = Part { dataset, first: first as u64, units: units as u64, examples };
+                first += units;
+                part
+            };
+            let parts: Vec<Part> = (0..).zip(counts).map(part).collect();
+            let facts = Facts {
+                parts: parts.clone(),
+                smallest: sizes.iter().min().copied().unwrap_or(0),
+                largest: sizes.iter().max().copied().unwrap_or(0),
+                ..Facts::default()
+            };
+            Self { parts, sizes, facts }
+        }
+
+        pub fn units(&self) -> usize {
+            self.sizes.len()
+        }
+    }
+
+    impl Units for Sizes {
+        fn facts(&self) -> &Facts {
+            &self.facts
+        }
+
+        fn examples_of(&self, unit: u64) -> Result<u32> {
+            Ok(self.sizes[unit as usize])
+        }
+    }
 
     fn options(batch_size: u32, epochs: u32, seed: u64) -> OrderOptions {
         OrderOptions {
@@ -194,91 +366,127 @@ mod tests {
         }
     }
 
-    #[test]
-    fn splitmix_gives_the_published_sequence() {
-        // First outputs for seed 1234567, from the reference C code's test vectors
-        // (as in Rosetta Code, "Pseudo-random numbers/Splitmix64").
-        let mut random = SplitMix(1_234_567);
-        let drawn: Vec<u64> = (0..5).map(|_| random.next()).collect();
-        assert_eq!(
-            drawn,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423,
-                4_593_380_528_125_082_431,
-                16_408_922_859_458_223_821
-            ]
-        );
+    fn order(sizes: &Sizes, options: OrderOptions) -> Order {
+        Order::new(sizes, &Mix::default(), options).unwrap()
+    }
+
+    fn batches(order: &Order, sizes: &Sizes) -> Vec<Vec<u64>> {
+        (0..order.steps()).map(|step| order.batch(sizes, step).unwrap()).collect()
     }
 
     #[test]
     fn a_remainder_is_kept_or_counted() {
-        let groups: Vec<u64> = (0..10).collect();
-        let kept = Order::new(&groups, options(4, 2, 0));
-        let sizes: Vec<usize> = (0..kept.steps()).map(|s| kept.batch(s).len()).collect();
-        assert_eq!(sizes, [4, 4, 2, 4, 4, 2]);
+        let sizes = Sizes::new(&[1; 10]);
+        let kept = order(&sizes, options(4, 2, 0));
+        let lengths: Vec<usize> = batches(&kept, &sizes).iter().map(Vec::len).collect();
+        assert_eq!(lengths, [4, 4, 2, 4, 4, 2]);
         assert_eq!(kept.dropped(), 0);
-        let dropped =
-            Order::new(&groups, OrderOptions { last_batch: LastBatch::Drop, ..options(4, 2, 0) });
-        assert_eq!(dropped.steps(), 4);
-        assert_eq!(dropped.dropped(), 4);
+        let drop = OrderOptions { last_batch: LastBatch::Drop, ..options(4, 2, 0) };
+        let dropped = order(&sizes, drop);
+        assert_eq!((dropped.steps(), dropped.dropped()), (4, 4));
         // What `max_steps` leaves out is not the remainder's fault.
-        let last_batch = LastBatch::Drop;
-        let short = OrderOptions { last_batch, max_steps: Some(1), ..options(4, 2, 0) };
-        assert_eq!(Order::new(&groups, short).dropped(), 0);
+        let short = order(&sizes, OrderOptions { max_steps: Some(1), ..drop });
+        assert_eq!((short.steps(), short.dropped()), (1, 0));
+        // Pairs: a batch of five has two of them, and one pair less than that is no batch.
+        let pairs = order(
+            &Sizes::new(&[2; 5]),
+            OrderOptions { last_batch: LastBatch::Drop, ..options(5, 1, 0) },
+        );
+        assert_eq!((pairs.steps(), pairs.dropped()), (2, 2));
     }
 
     #[test]
     fn the_order_is_pinned() {
         // Recorded runs depend on it: a change here breaks the resume of every run in the world.
         // The numbers come from the same algorithm written in Python.
-        let groups: Vec<u64> = (0..8).collect();
-        let order = Order::new(&groups, options(8, 2, 42));
-        assert_eq!(order.batch(0), [3, 6, 0, 7, 1, 2, 5, 4]);
-        assert_eq!(order.batch(1), [4, 1, 2, 7, 5, 0, 3, 6]);
-        assert_eq!(order, Order::new(&groups, options(8, 2, 42)));
-        assert_ne!(order, Order::new(&groups, options(8, 2, 43)));
-        let unshuffled = OrderOptions { shuffle: false, ..options(8, 1, 42) };
-        assert_eq!(Order::new(&groups, unshuffled).batch(0), [0, 1, 2, 3, 4, 5, 6, 7]);
+        let sizes = Sizes::new(&[1; 8]);
+        let shuffled = order(&sizes, options(8, 2, 42));
+        assert_eq!(shuffled.batch(&sizes, 0).unwrap(), [7, 5, 4, 0, 3, 6, 1, 2]);
+        assert_eq!(shuffled.batch(&sizes, 1).unwrap(), [5, 1, 7, 6, 0, 4, 2, 3]);
+        let plain = order(&sizes, OrderOptions { shuffle: false, ..options(8, 1, 42) });
+        assert_eq!(plain.batch(&sizes, 0).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_what_decides() {
+        let sizes = Sizes::new(&[1; 20]);
+        let print = |options| order(&sizes, options).fingerprint();
+        let a = print(options(4, 2, 1));
+        assert_eq!(print(options(4, 2, 1)), a);
+        for other in [options(4, 2, 2), options(5, 2, 1), options(4, 3, 1)] {
+            assert_ne!(print(other), a);
+        }
+        assert_ne!(print(OrderOptions { shuffle: false, ..options(4, 2, 1) }), a);
+        assert_ne!(print(OrderOptions { max_steps: Some(3), ..options(4, 2, 1) }), a);
+        let odd = |sizes: &[u32]| order(&Sizes::new(sizes), options(4, 2, 1)).fingerprint();
+        assert_ne!(odd(&[1, 2, 2, 1]), odd(&[2, 1, 2, 1]));
     }
 
     proptest! {
         #[test]
-        fn every_example_once_an_epoch_and_groups_whole(
-            sizes in prop::collection::vec(1_usize..5, 1..40),
+        fn every_unit_once_an_epoch(
+            sizes in prop_oneof![
+                prop::collection::vec(1_u32..5, 1..40),
+                (1_u32..4, 1_usize..40).prop_map(|(size, n)| vec![size; n]),
+            ],
             batch_size in 1_u32..12, epochs in 1_u32..4, seed: u64,
         ) {
-            let groups: Vec<u64> = sizes.iter().enumerate()
-                .flat_map(|(g, n)| std::iter::repeat_n(g as u64, *n)).collect();
-            let order = Order::new(&groups, options(batch_size, epochs, seed));
-            let mut seen = vec![0_u32; groups.len() * epochs as usize];
-            for step in 0..order.steps() {
-                let batch = order.batch(step);
+            let units = Sizes::new(&sizes);
+            let order = order(&units, options(batch_size, epochs, seed));
+            let mut seen = vec![0_u32; sizes.len() * epochs as usize];
+            for (step, batch) in batches(&order, &units).iter().enumerate() {
                 prop_assert!(!batch.is_empty());
-                let first = groups[batch[0] as usize];
-                let one_group = batch.iter().all(|i| groups[*i as usize] == first);
-                prop_assert!(batch.len() <= batch_size as usize || one_group);
-                for i in batch {
-                    seen[order.epoch(step) as usize * groups.len() + *i as usize] += 1;
-                    // The whole group is in this batch.
-                    let group = groups[*i as usize];
-                    let here = batch.iter().filter(|j| groups[**j as usize] == group).count();
-                    prop_assert_eq!(here, sizes[group as usize]);
+                let examples: u32 = batch.iter().map(|u| sizes[*u as usize]).sum();
+                prop_assert!(examples <= batch_size || batch.len() == 1);
+                for unit in batch {
+                    seen[order.epoch(step as u64) as usize * sizes.len() + *unit as usize] += 1;
                 }
             }
             prop_assert!(seen.iter().all(|n| *n == 1));
         }
 
         #[test]
-        fn max_steps_is_a_prefix(n in 1_u64..60, batch_size in 1_u32..9, most in 1_u64..20, seed: u64) {
-            let groups: Vec<u64> = (0..n).collect();
-            let whole = Order::new(&groups, options(batch_size, 3, seed));
-            let cut = Order::new(&groups, OrderOptions { max_steps: Some(most), ..options(batch_size, 3, seed) });
-            prop_assert_eq!(cut.steps(), whole.steps().min(most));
-            for step in 0..cut.steps() {
-                prop_assert_eq!(cut.batch(step), whole.batch(step));
+        fn max_steps_is_a_prefix(
+            sizes in prop::collection::vec(1_u32..3, 1..60),
+            batch_size in 1_u32..9, most in 1_u64..20, seed: u64, drop: bool,
+        ) {
+            let units = Sizes::new(&sizes);
+            let last_batch = if drop { LastBatch::Drop } else { LastBatch::Keep };
+            let options = OrderOptions { last_batch, ..options(batch_size, 3, seed) };
+            let whole = batches(&order(&units, options), &units);
+            let cut = order(&units, OrderOptions { max_steps: Some(most), ..options });
+            let cut = batches(&cut, &units);
+            prop_assert_eq!(&cut[..], &whole[..(most as usize).min(whole.len())]);
+        }
+
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// Places far from a mark and behind dropped batches are those of a walk from the beginning.
+        #[test]
+        fn marks_lead_to_the_same_batches(n in 200_usize..400, odd in 0_usize..200, seed: u64, drop: bool) {
+            let mut sizes = vec![1; n];
+            sizes[odd] = 2;
+            let units = Sizes::new(&sizes);
+            let last_batch = if drop { LastBatch::Drop } else { LastBatch::Keep };
+            let order = order(&units, OrderOptions { last_batch, ..options(2, 3, seed) });
+            let mut expected = Vec::new();
+            for epoch in 0..3 {
+                let sequence = order.sequence(epoch);
+                let mut open: Vec<u64> = Vec::new();
+                for unit in (0..sequence.units()).map(|place| sequence.unit(place)) {
+                    let examples: u32 = open.iter().chain([&unit]).map(|u| sizes[*u as usize]).sum();
+                    if examples > 2 {
+                        expected.push(std::mem::take(&mut open));
+                    }
+                    open.push(unit);
+                }
+                // One example is a full batch where the next unit may have two.
+                expected.push(open);
             }
+            prop_assert_eq!(batches(&order, &units), expected);
         }
     }
 }

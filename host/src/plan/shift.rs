@@ -1,8 +1,12 @@
 //! Examples become datums: each token is predicted from those before it.
 
 use super::fold;
-use crate::{Error, Result, config::Normalization, data::ExampleSet};
-use std::{collections::BTreeSet, sync::Arc};
+use crate::{
+    Error, Result,
+    config::Normalization,
+    data::{Columns, ExampleSet, Part},
+};
+use std::sync::Arc;
 use tinsmith_plugin_api::{Batch, Column, ColumnData};
 
 /// A batch, and what its metrics need besides.
@@ -71,13 +75,13 @@ impl Shift {
         Self { inputs: Vec::new(), normalization: Normalization::None }
     }
 
-    /// Checks that the examples have what the loss reads, and that there is something to fold the
-    /// normalisation into.
+    /// Checks that the examples of these datasets have what the loss reads, and that there is
+    /// something to fold the normalisation into.
     ///
     /// # Errors
     /// `usage` that names the loss's input.
-    pub fn check(&self, set: &ExampleSet, loss: &str) -> Result<()> {
-        let known = |name: &str| name == "weights" || set.columns.iter().any(|c| c.name == name);
+    pub fn check(&self, columns: &Columns, parts: &[Part], loss: &str) -> Result<()> {
+        let known = |name: &str| name == "weights" || columns.known.iter().any(|c| c.name == name);
         if let Some(missing) = self.inputs.iter().find(|name| !known(name)) {
             return Err(Error::usage(format!(
                 "loss `{loss}` reads `{missing}`, which the data does not have"
@@ -86,7 +90,7 @@ impl Shift {
             .hint("give it as a column of tokens (`format: tokens`) or by the renderer, or choose another loss"));
         }
         // A column that some other dataset gives is zero here: nobody means that.
-        if let Some((dataset, name)) = self.lacking(set).next() {
+        if let Some((dataset, name)) = self.lacking(columns, parts) {
             return Err(Error::usage(format!(
                 "loss `{loss}` reads `{name}`, which this dataset does not have"
             ))
@@ -104,12 +108,11 @@ impl Shift {
         Ok(())
     }
 
-    /// Datasets without a column that the loss reads.
-    fn lacking<'a>(&'a self, set: &'a ExampleSet) -> impl Iterator<Item = (u32, &'a String)> {
-        let datasets: BTreeSet<u32> = set.source.iter().map(|s| s.dataset).collect();
-        let of = move |dataset: u32| self.inputs.iter().map(move |name| (dataset, name));
-        datasets.into_iter().flat_map(of).filter(|(dataset, name)| {
-            *name != "weights" && !set.given.contains(&(*dataset, (*name).clone()))
+    /// The first dataset without a column that the loss reads.
+    fn lacking(&self, columns: &Columns, parts: &[Part]) -> Option<(u32, &String)> {
+        let read = |dataset: u32| self.inputs.iter().map(move |name| (dataset, name));
+        parts.iter().flat_map(|part| read(part.dataset)).find(|(dataset, name)| {
+            *name != "weights" && !columns.given.contains(&(*dataset, (*name).clone()))
         })
     }
 
@@ -124,12 +127,10 @@ impl Shift {
     ///
     /// # Errors
     /// `data` for an example of fewer than two tokens, and as [`fold`].
-    pub fn batch(&self, set: &ExampleSet, examples: &[u32]) -> Result<StepBatch> {
-        let mut batch = Batch { offsets: vec![0], ..Batch::default() };
+    pub fn batch(&self, set: &ExampleSet) -> Result<StepBatch> {
+        let mut batch = Batch { offsets: vec![0], groups: set.groups.clone(), ..Batch::default() };
         let mut weights = Vec::new();
-        let mut groups = Groups::default();
-        for &i in examples {
-            let range = set.range(i as usize);
+        for range in (0..set.len()).map(|i| set.range(i)) {
             if range.len() < 2 {
                 return Err(Error::data("an example of fewer than two tokens predicts nothing"));
             }
@@ -137,7 +138,6 @@ impl Shift {
             batch.targets.extend_from_slice(&set.tokens[range.start + 1..range.end]);
             weights.extend_from_slice(&set.weights[range.start + 1..range.end]);
             batch.offsets.push(batch.tokens.len() as u64);
-            batch.groups.push(groups.next(i, set.groups[i as usize]));
         }
         let mut folded = weights.clone();
         fold(&mut folded, &batch.offsets, self.normalization)?;
@@ -146,7 +146,7 @@ impl Shift {
             let data = if name == "weights" {
                 ColumnData::F32(folded.clone())
             } else {
-                let mut data = self.column(set, name, examples)?;
+                let mut data = column(set, name)?;
                 if let (ColumnData::F32(values), "advantages", false) =
                     (&mut data, name.as_str(), reads_weights)
                 {
@@ -159,42 +159,21 @@ impl Shift {
         let trained = weights.iter().filter(|w| **w != 0.0).count() as u64;
         Ok(StepBatch { batch: Arc::new(batch), weights, trained })
     }
+}
 
-    fn column(&self, set: &ExampleSet, name: &str, examples: &[u32]) -> Result<ColumnData> {
-        let column = set.columns.iter().find(|c| c.name == name);
-        let targets = examples.iter().map(|i| set.range(*i as usize)).map(|r| r.start + 1..r.end);
-        match column.map(|c| &c.data) {
-            Some(ColumnData::F32(values)) => Ok(ColumnData::F32(
-                targets.flat_map(|range| values[range].iter().copied()).collect(),
-            )),
-            Some(ColumnData::I64(values)) => Ok(ColumnData::I64(
-                targets.flat_map(|range| values[range].iter().copied()).collect(),
-            )),
-            None => Err(Error::data(format!("the examples have no column `{name}`"))),
+fn column(set: &ExampleSet, name: &str) -> Result<ColumnData> {
+    let column = set.columns.iter().find(|c| c.name == name);
+    let targets = (0..set.len()).map(|i| set.range(i)).map(|range| range.start + 1..range.end);
+    match column.map(|c| &c.data) {
+        Some(ColumnData::F32(values)) => {
+            let values = targets.flat_map(|range| values[range].iter().copied());
+            Ok(ColumnData::F32(values.collect()))
         }
-    }
-}
-
-/// Numbers of the groups of a batch: those of the set, and new ones where a group comes again.
-#[derive(Default)]
-struct Groups {
-    last: Option<(u32, u64, u64)>,
-    used: BTreeSet<u64>,
-    again: u64,
-}
-
-impl Groups {
-    fn next(&mut self, example: u32, group: u64) -> u64 {
-        let number = match self.last {
-            Some((before, same, number)) if same == group && example == before + 1 => number,
-            _ if self.used.insert(group) => group,
-            _ => {
-                self.again += 1;
-                u64::MAX - self.again
-            }
-        };
-        self.last = Some((example, group, number));
-        number
+        Some(ColumnData::I64(values)) => {
+            let values = targets.flat_map(|range| values[range].iter().copied());
+            Ok(ColumnData::I64(values.collect()))
+        }
+        None => Err(Error::data(format!("the examples have no column `{name}`"))),
     }
 }
 
@@ -202,16 +181,41 @@ impl Groups {
 mod tests {
     use super::*;
 
+    fn advantages(values: Vec<f32>) -> Column {
+        Column { name: "advantages".into(), data: ColumnData::F32(values) }
+    }
+
+    /// Two examples, of three tokens and of four.
     fn set() -> ExampleSet {
-        let advantages = vec![9.0, 1.0, 2.0, 9.0, 3.0, 4.0, 5.0];
         ExampleSet {
             tokens: vec![10, 11, 12, 20, 21, 22, 23],
             weights: vec![0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0],
             offsets: vec![0, 3, 7],
             groups: vec![5, 6],
-            columns: vec![Column { name: "advantages".into(), data: ColumnData::F32(advantages) }],
+            columns: vec![advantages(vec![9.0, 1.0, 2.0, 9.0, 3.0, 4.0, 5.0])],
             ..ExampleSet::default()
         }
+    }
+
+    /// The second of them alone.
+    fn second() -> ExampleSet {
+        ExampleSet {
+            tokens: vec![20, 21, 22, 23],
+            weights: vec![1.0, 1.0, 0.0, 1.0],
+            offsets: vec![0, 4],
+            groups: vec![6],
+            ..ExampleSet::default()
+        }
+    }
+
+    fn columns(given: &[u32]) -> Columns {
+        let given = given.iter().map(|dataset| (*dataset, "advantages".to_owned()));
+        Columns { known: vec![advantages(Vec::new())], given: given.collect() }
+    }
+
+    fn parts(datasets: u32) -> Vec<Part> {
+        let part = |dataset| Part { dataset, first: u64::from(dataset), units: 1, examples: 1 };
+        (0..datasets).map(part).collect()
     }
 
     fn shift(inputs: &[&str], normalization: Normalization) -> Shift {
@@ -221,13 +225,13 @@ mod tests {
     #[test]
     fn targets_and_weights_move_one_place() {
         // By hand, from the rule: inputs tokens[..n-1], targets tokens[1..], weights[1..].
-        let step = shift(&["weights"], Normalization::None).batch(&set(), &[1, 0]).unwrap();
+        let step = shift(&["weights"], Normalization::None).batch(&set()).unwrap();
         let batch = &step.batch;
-        assert_eq!(batch.tokens, [20, 21, 22, 10, 11]);
-        assert_eq!(batch.targets, [21, 22, 23, 11, 12]);
-        assert_eq!(batch.f32("weights").unwrap(), [1.0, 0.0, 1.0, 0.0, 1.0]);
-        assert_eq!(batch.offsets, [0, 3, 5]);
-        assert_eq!(batch.groups, [6, 5]);
+        assert_eq!(batch.tokens, [10, 11, 20, 21, 22]);
+        assert_eq!(batch.targets, [11, 12, 21, 22, 23]);
+        assert_eq!(batch.f32("weights").unwrap(), [0.0, 1.0, 1.0, 0.0, 1.0]);
+        assert_eq!(batch.offsets, [0, 2, 5]);
+        assert_eq!(batch.groups, [5, 6]);
         assert_eq!((step.trained, step.tokens()), (3, 5));
         batch.validate().unwrap();
     }
@@ -235,7 +239,7 @@ mod tests {
     #[test]
     fn the_sum_that_divides_is_of_shifted_weights() {
         // Example 1 begins with a weight that no target has: 3 targets count, not 4.
-        let step = shift(&["weights"], Normalization::Token).batch(&set(), &[0, 1]).unwrap();
+        let step = shift(&["weights"], Normalization::Token).batch(&set()).unwrap();
         let third = (1.0_f64 / 3.0) as f32;
         assert_eq!(step.batch.f32("weights").unwrap(), [0.0, third, third, 0.0, third]);
     }
@@ -243,43 +247,27 @@ mod tests {
     #[test]
     fn advantages_carry_the_normalisation_where_weights_are_not_read() {
         let rule = shift(&["advantages"], Normalization::Example);
-        let step = rule.batch(&set(), &[0, 1]).unwrap();
+        let step = rule.batch(&set()).unwrap();
         assert_eq!(step.batch.f32("advantages").unwrap(), [0.0, 2.0, 1.5, 0.0, 2.5]);
-        rule.check(&set(), "dro").unwrap();
-        let e = shift(&["logprobs"], Normalization::None).check(&set(), "ppo").unwrap_err();
+        rule.check(&columns(&[0]), &parts(1), "dro").unwrap();
+        let read = shift(&["logprobs"], Normalization::None);
+        let e = read.check(&columns(&[0]), &parts(1), "ppo").unwrap_err();
         assert_eq!(e.field.as_deref(), Some("training.loss"));
     }
 
     #[test]
     fn nll_is_over_trained_targets_only() {
-        let step = shift(&["weights"], Normalization::Token).batch(&set(), &[1]).unwrap();
+        let step = shift(&["weights"], Normalization::Token).batch(&second()).unwrap();
         assert_eq!(step.nll(&[-1.0, -100.0, -3.0]).unwrap(), (4.0, 2.0));
         assert!(step.nll(&[-1.0, -100.0]).unwrap_err().message.contains("2 log-prob"));
     }
 
-    /// A group that a weight brings twice is two groups of the batch.
-    #[test]
-    fn groups_that_come_again_are_others() {
-        let mut groups = Groups::default();
-        let numbers: Vec<u64> = [(4, 7), (5, 7), (9, 8), (4, 7), (5, 7), (4, 7)]
-            .into_iter()
-            .map(|(example, group)| groups.next(example, group))
-            .collect();
-        assert_eq!(numbers[..3], [7, 7, 8]);
-        assert!(numbers[3] == numbers[4] && numbers[3] != 7 && numbers[5] != numbers[3]);
-    }
-
     #[test]
     fn a_dataset_without_a_column_that_the_loss_reads_is_named() {
-        let mut set = set();
-        let source = |dataset| crate::data::Source { dataset, line: 1, record: 0 };
-        set.source = vec![source(0), source(1)];
-        set.given = [(0, "advantages".to_owned())].into();
         let rule = shift(&["advantages"], Normalization::None);
-        let e = rule.check(&set, "dro").unwrap_err();
+        let e = rule.check(&columns(&[0]), &parts(2), "dro").unwrap_err();
         assert_eq!(e.field.as_deref(), Some("datasets[1]"));
-        set.given.insert((1, "advantages".into()));
-        rule.check(&set, "dro").unwrap();
+        rule.check(&columns(&[0, 1]), &parts(2), "dro").unwrap();
     }
 
     #[test]
@@ -291,6 +279,6 @@ mod tests {
             groups: vec![0],
             ..ExampleSet::default()
         };
-        assert!(Shift::forward_only().batch(&set, &[0]).is_err());
+        assert!(Shift::forward_only().batch(&set).is_err());
     }
 }

@@ -86,6 +86,12 @@ impl RunFolder {
         self.journals().join("report.html")
     }
 
+    /// The examples that are trained on, until the run is complete.
+    #[must_use]
+    pub fn examples(&self) -> PathBuf {
+        self.journals().join("examples")
+    }
+
     /// Held while a process trains the run.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -11,6 +11,7 @@ mod id;
 mod journal;
 mod lock;
 mod machine;
+mod preparing;
 mod record;
 mod report;
 mod samples;
@@ -23,6 +24,7 @@ pub use id::{new_id, now, seconds_since};
 pub use journal::{Measured, MetricsLine, append, event, read, read_metrics};
 pub use lock::Lock;
 pub use machine::{Machine, hostname, lives};
+pub use preparing::Preparing;
 pub use record::{
     AdapterFacts, Attempt, CheckpointEntry, CheckpointKind, DataFacts, Evaluation, Evaluations,
     Failure, Fingerprints, PlanFacts, PlannedSave, Progress, RunRecord, SCHEMA, Status,

@@ -14,7 +14,6 @@ use tinsmith_plugin_api::{Forward, Run, Ticket, ticket};
 /// # Errors
 /// Whatever the trainer answers.
 pub fn held_out_nll(session: &Session<'_>, run: &mut dyn Run) -> Result<Option<f64>> {
-    let all: Vec<u32> = (0..session.eval.len() as u32).collect();
     let shift = Shift::forward_only();
     let mut queue: VecDeque<(StepBatch, Ticket<Forward>)> = VecDeque::new();
     let mut sum = (0.0, 0.0);
@@ -26,7 +25,8 @@ pub fn held_out_nll(session: &Session<'_>, run: &mut dyn Run) -> Result<Option<f
         }
         Ok(())
     };
-    for examples in all.chunks(session.eval_batch.max(1) as usize) {
+    let mut next = 0;
+    while next < session.eval.units() {
         if session.stop.asked() {
             while !queue.is_empty() {
                 settle(&mut queue)?;
@@ -36,7 +36,9 @@ pub fn held_out_nll(session: &Session<'_>, run: &mut dyn Run) -> Result<Option<f
         if queue.len() >= session.in_flight as usize {
             settle(&mut queue)?;
         }
-        let batch = shift.batch(session.eval, examples)?;
+        let (examples, after) = session.eval.read_some(next, u64::from(session.eval_batch))?;
+        next = after;
+        let batch = shift.batch(&examples)?;
         let (done, ticket) = ticket();
         run.forward(Arc::clone(&batch.batch), done);
         queue.push_back((batch, ticket));

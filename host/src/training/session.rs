@@ -3,7 +3,7 @@
 use super::{LossPath, Stop, Watch};
 use crate::{
     config::{Config, Mode},
-    data::ExampleSet,
+    data::Spool,
     plan::Plan,
 };
 use std::time::Duration;
@@ -16,9 +16,9 @@ pub struct Session<'a> {
     /// The batches, in order.
     pub plan: &'a Plan,
     /// The examples.
-    pub train: &'a ExampleSet,
+    pub train: &'a Spool,
     /// The held-out examples.
-    pub eval: &'a ExampleSet,
+    pub eval: &'a Spool,
     /// How the loss meets the trainer.
     pub loss: &'a LossPath,
     /// The base model: a folder or a name.

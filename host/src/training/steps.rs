@@ -114,7 +114,7 @@ impl Loop<'_, '_> {
         let mut why: Option<Ended> = None;
         loop {
             if why.is_none() && self.next < total {
-                why = self.reason_to_stop();
+                why = self.reason_to_stop()?;
             }
             let room = self.in_flight() < self.session.in_flight.max(1) as usize;
             if why.is_none() && self.next < total && room {
@@ -138,21 +138,21 @@ impl Loop<'_, '_> {
         self.queue.iter().filter(|op| matches!(op, Op::Step(_))).count()
     }
 
-    fn reason_to_stop(&self) -> Option<Ended> {
+    fn reason_to_stop(&self) -> Result<Option<Ended>> {
         if self.session.stop.asked() {
-            return Some(Ended::Interrupted);
+            return Ok(Some(Ended::Interrupted));
         }
         let limits = &self.session.config.limits;
         if let Some(most) = limits.max_hours
             && self.recorder.seconds() / 3600.0 >= most
         {
-            return Some(Ended::Limit(format!("`limits.max_hours` ({most}) is reached")));
+            return Ok(Some(Ended::Limit(format!("`limits.max_hours` ({most}) is reached"))));
         }
-        let most = limits.max_tokens?;
-        let (next, _) = self.session.plan.tokens_of(self.session.train, self.next);
-        (self.submitted + next > most).then(|| {
+        let Some(most) = limits.max_tokens else { return Ok(None) };
+        let next = self.session.plan.tokens_of(self.session.train, self.next)?;
+        Ok((self.submitted + next > most).then(|| {
             Ended::Limit(format!("the next step would exceed `limits.max_tokens` ({most})"))
-        })
+        }))
     }
 
     /// Queues one step, and the checkpoint that is due after it: right behind its optimizer step,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Result,
     config::Config,
-    data::ExampleSet,
+    data::{Spool, fake::spool},
     plan::Plan,
     runs::{RunFolder, RunRecord, SCHEMA, read_metrics},
 };
@@ -17,22 +17,13 @@ use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 use tinsmith_plugin_api::{ErrorKind, LossHandle as _};
 
-fn set(examples: usize) -> ExampleSet {
-    let mut set = ExampleSet { offsets: vec![0], ..ExampleSet::default() };
-    for i in 0..examples {
-        set.tokens.extend([1, 2, i as i32 + 3]);
-        set.weights.extend([0.0, 1.0, 1.0]);
-        set.offsets.push(set.tokens.len() as u64);
-        set.groups.push(i as u64);
-    }
-    set
-}
-
 /// A run of ten steps over ten examples, one a batch, with a checkpoint every three.
 struct Bench {
     config: Config,
-    train: ExampleSet,
-    eval: ExampleSet,
+    train: Spool,
+    eval: Spool,
+    /// Where the examples lie.
+    _data: [tempfile::TempDir; 2],
     fake: Fake,
     stop: Stop,
     recover: bool,
@@ -51,10 +42,13 @@ impl Bench {
         for (key, value) in more.as_object().unwrap() {
             config[key] = value.clone();
         }
+        let (train_dir, train) = spool(vec![vec![0.0, 1.0, 1.0]; 10]);
+        let (eval_dir, eval) = spool([]);
         Self {
             config: serde_json::from_value(config).unwrap(),
-            train: set(10),
-            eval: set(0),
+            train,
+            eval,
+            _data: [train_dir, eval_dir],
             fake: Fake::new(true),
             stop: Stop::default(),
             recover: false,
@@ -268,7 +262,8 @@ fn repeated_steps_are_counted() {
 #[test]
 fn held_out_data_is_evaluated_before_after_and_between() {
     let mut bench = Bench::new(&json!({"eval": {"every_steps": 4}}));
-    bench.eval = set(6);
+    let (dir, eval) = spool(vec![vec![0.0, 1.0, 1.0]; 6]);
+    (bench._data[1], bench.eval) = (dir, eval);
     let (_, record) = bench.attempt(None, &Silent);
     let log = bench.fake.log();
     // 6 examples, 4 a batch: two forward passes an evaluation; before, at 4, at 8, after.

@@ -21,6 +21,7 @@ mod identity;
 mod names;
 mod panics;
 mod places;
+mod prepared;
 mod services;
 mod trust;
 mod whole_run;

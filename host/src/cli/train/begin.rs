@@ -1,11 +1,11 @@
 //! Where a run starts: anew from a config, or on from its record.
 
-use super::{Job, go, results, view};
+use super::{Job, go, job::ExamplesOf, results, view};
 use crate::{
     Error, Kind, Result,
     cli::{Ui, args::TrainArgs, tooling::typed},
     config,
-    runs::{self, Lock, Machine, RunFolder, RunRecord, SCHEMA, Status},
+    runs::{self, Lock, Machine, Preparing, RunFolder, RunRecord, SCHEMA, Status},
     training::{Stop, changes, check_config, check_unchanged, count_computed, keep_date},
 };
 use serde_json::json;
@@ -19,7 +19,15 @@ pub fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
     })?;
     let loaded = config::load(&path, &args.set.set)?;
     let output = args.output.dir(Some(&loaded));
-    let job = Job::new(loaded, true, ui, stop)?;
+    let preparing = match args.dry_run {
+        true => None,
+        false => Some(Preparing::new(&output)?),
+    };
+    let examples = match &preparing {
+        Some(preparing) => ExamplesOf::New(preparing.examples()),
+        None => ExamplesOf::Plan,
+    };
+    let job = Job::new(loaded, &examples, ui, stop)?;
     view::plan(ui, &job, args.format.format, &output, args.dry_run)?;
     if args.dry_run {
         return Ok(());
@@ -53,6 +61,9 @@ pub fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
         ..RunRecord::default()
     };
     record.write(&folder.record())?;
+    if let Some(preparing) = preparing {
+        preparing.hand_over(&folder)?;
+    }
     go(&job, folder, record, 0, args, ui, stop)
 }
 
@@ -80,7 +91,8 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     if !args.accept_changes {
         check_config(&record.config, &loaded.resolved_json())?;
     }
-    let job = Job::new(loaded, false, ui, stop)?;
+    let examples = ExamplesOf::Run { folder: folder.examples(), dry: args.dry_run };
+    let job = Job::new(loaded, &examples, ui, stop)?;
     let now = job.fingerprints()?;
     if !args.accept_changes {
         check_unchanged(&record.fingerprints, &now)?;

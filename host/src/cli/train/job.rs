@@ -4,14 +4,14 @@ use crate::{
     Error, Kind, Result,
     cli::{Ui, tooling::tool_options},
     config::Loaded,
-    data::{self, DataReport, Prepared},
+    data::{self, DataReport, Place, Prepared},
     plan::{Plan, check_context, check_honoured, check_scale, unusual},
     runs,
     text::plural,
     tokenizer::context_length,
     training::{LossPath, Scorer, Stop, Tools},
 };
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 use tinsmith_plugin_api::LossScope;
 
 /// Everything that is known before a run begins.
@@ -27,7 +27,8 @@ pub struct Job {
 
 impl Job {
     /// Reads, renders, plans and checks; trains nothing and writes nothing.
-    pub fn new(loaded: Loaded, fresh: bool, ui: &Ui, stop: &Stop) -> Result<Self> {
+    pub fn new(loaded: Loaded, examples: &ExamplesOf, ui: &Ui, stop: &Stop) -> Result<Self> {
+        let fresh = !matches!(examples, ExamplesOf::Run { .. });
         let tools = Tools::new(loaded, tool_options(ui, stop))?;
         let loss = tools.loss()?;
         let base = tools.base_model()?;
@@ -41,23 +42,7 @@ impl Job {
             .map_err(|e| tools.loaded.error_at("training.normalization", e))?;
         let checks = tools.loaded.config.eval.checks.clone().unwrap_or_default();
         let scorer = Scorer::new(&checks).map_err(|e| tools.loaded.error_at("eval.checks", e))?;
-        let bar = ui.progress(0, "{spinner} reading and rendering: {msg}");
-        let show = |report: &DataReport| {
-            let rows = plural(report.rows, "row");
-            if bar.line_is_due() {
-                ui.info(format_args!("reading and rendering: {rows}"));
-            }
-            bar.set_message(rows);
-        };
-        let prepared = data::prepare(&data::DataJob {
-            loaded: &tools.loaded,
-            renderer: Arc::clone(&tools.renderer),
-            tokenizer: Arc::clone(&tools.tokenizer),
-            threads: ui.threads(),
-            progress: Some(&show),
-        });
-        bar.clear();
-        let prepared = prepared?;
+        let prepared = prepare(&tools, examples, ui)?;
         check_pairs(&tools, prepared.report.pairs, loss.scope())?;
         let config = &tools.loaded.config;
         let mut plan = Plan::new(config, &prepared.train, &prepared.eval, loss.inputs()).map_err(
@@ -72,10 +57,7 @@ impl Job {
         let context = known.and_then(|m| m.max_context_length);
         let folder = tools.loaded.resolve(&config.model.base_model);
         if let Some(context) = context.or_else(|| context_length(&folder)) {
-            let files: Vec<String> =
-                prepared.report.files.iter().map(|file| file.name.clone()).collect();
-            check_context(&prepared.train, context, &files)?;
-            check_context(&prepared.eval, context, &files)?;
+            check_context(&prepared, context)?;
         }
         check_prompts(&tools, &prepared, &mut plan.notes)?;
         let in_flight = (config.training.submit_ahead + 1).min(can.max_in_flight.max(1));
@@ -87,6 +69,56 @@ impl Job {
         let (data, examples) = (&self.prepared.fingerprint, &self.prepared.rendered);
         self.tools.fingerprints(data, examples, &self.plan.order.fingerprint())
     }
+}
+
+/// Whose examples are prepared, and where they are kept.
+#[derive(Clone, Debug)]
+pub enum ExamplesOf {
+    /// Of a plan: nowhere.
+    Plan,
+    /// Of a new run.
+    New(PathBuf),
+    /// Of a run that goes on: what is in its folder is used if it is still right. `dry`: else they
+    /// are kept nowhere.
+    Run {
+        /// The folder.
+        folder: PathBuf,
+        /// Whether nothing may be written.
+        dry: bool,
+    },
+}
+
+fn prepare(tools: &Tools, examples: &ExamplesOf, ui: &Ui) -> Result<Prepared> {
+    let place = match examples {
+        ExamplesOf::Plan | ExamplesOf::Run { dry: true, .. } => Place::Nowhere,
+        ExamplesOf::New(folder) | ExamplesOf::Run { folder, dry: false } => {
+            Place::Folder(folder.clone())
+        }
+    };
+    let bar = ui.progress(0, "{spinner} reading and rendering: {msg}");
+    let show = |report: &DataReport| {
+        let rows = plural(report.rows, "row");
+        if bar.line_is_due() {
+            ui.info(format_args!("reading and rendering: {rows}"));
+        }
+        bar.set_message(rows);
+    };
+    let job = data::DataJob {
+        loaded: &tools.loaded,
+        renderer: Arc::clone(&tools.renderer),
+        tokenizer: Arc::clone(&tools.tokenizer),
+        place,
+        made_with: serde_json::json!(tools.fingerprints("", "", "")?).to_string(),
+        threads: ui.threads(),
+        progress: Some(&show),
+    };
+    let there = match examples {
+        ExamplesOf::Run { folder, .. } => data::reopen(&job, folder)?,
+        ExamplesOf::Plan | ExamplesOf::New(_) => None,
+    };
+    let prepared = there.map_or_else(|| data::prepare(&job), Ok);
+    bar.clear();
+    prepared
 }
 
 /// A loss that looks at each token alone cannot tell a rejected answer from a chosen one.

@@ -41,11 +41,15 @@ fn prepare_in(dir: &Path, config: &Value) -> Result<Prepared> {
     for (key, value) in config.as_object().unwrap() {
         whole[key] = value.clone();
     }
+    // The files stay open: what is in them does as well.
+    let spool = tempfile::tempdir_in(dir).unwrap();
     let loaded = load_recorded(&whole, Path::new("run.yaml"), dir, &[])?;
     prepare(&DataJob {
         loaded: &loaded,
         renderer: Arc::new(ONE_TOKEN),
         tokenizer: Tokenizer::load(dir)?,
+        place: Place::Folder(spool.path().join("examples")),
+        made_with: String::new(),
         threads: 2,
         progress: None,
     })
@@ -57,7 +61,8 @@ fn with(data: &str, config: &Value) -> Result<Prepared> {
     prepare_in(dir.path(), config)
 }
 
-fn first_tokens(set: &ExampleSet) -> Vec<i32> {
+fn first_tokens(spool: &Spool) -> Vec<i32> {
+    let set = spool.all();
     (0..set.len()).map(|i| set.tokens[set.range(i).start]).collect()
 }
 
@@ -65,12 +70,13 @@ fn first_tokens(set: &ExampleSet) -> Vec<i32> {
 fn a_draw_holds_out_whole_records_and_the_seed_decides() {
     let config = |seed: u64| json!({"data": {"seed": seed, "eval": {"count": 30}}});
     let a = with(&rows(0..400), &config(5)).unwrap();
-    assert_eq!((a.train.len(), a.eval.len(), a.report.held_out), (370, 30, 30));
+    assert_eq!((a.train.units(), a.eval.units(), a.report.held_out), (370, 30, 30));
     let mut all = [first_tokens(&a.train), first_tokens(&a.eval)].concat();
     all.sort_unstable();
     assert_eq!(all, (0..400).collect::<Vec<_>>(), "each row on one side, none lost");
     let again = with(&rows(0..400), &config(5)).unwrap();
-    assert_eq!((again.train, again.eval), (a.train, a.eval.clone()));
+    assert_eq!(again.rendered, a.rendered);
+    assert_eq!((again.train.all(), again.eval.all()), (a.train.all(), a.eval.all()));
     let other = with(&rows(0..400), &config(6)).unwrap();
     assert_ne!(first_tokens(&other.eval), first_tokens(&a.eval));
 }
@@ -87,7 +93,7 @@ fn evaluation_may_have_its_own_file_and_leaks_are_counted() {
     assert_eq!(first_tokens(&prepared.eval), [8, 9, 10, 11]);
     assert_eq!(prepared.report.leaked, 2);
     assert!(prepared.report.notes()[0].starts_with("2 held-out rows also stand"));
-    assert_eq!(prepared.eval.source[3], Source { dataset: 1, line: 4, record: 3 });
+    assert_eq!(prepared.eval.all().source[3], Source { dataset: 1, line: 4, record: 3 });
 }
 
 #[test]
@@ -127,7 +133,7 @@ fn several_datasets_keep_their_order_and_their_groups_apart() {
     let prepared = prepare_in(dir.path(), &config).unwrap();
     let expected: Vec<i32> = (300..310).chain(0..280).collect();
     assert_eq!(first_tokens(&prepared.train), expected);
-    assert_eq!(prepared.train.groups, (0..290).collect::<Vec<u64>>());
+    assert_eq!(prepared.train.all().groups, (0..290).collect::<Vec<u64>>());
     assert_eq!(prepared.report.files[1].rows, 280);
 }
 
@@ -142,7 +148,7 @@ fn preference_pairs_are_groups_of_two() {
     let data: String = (0..400).map(|i| if i == 5 { row(i) + "\n" } else { pair(i) }).collect();
     let prepared = with(&data, &json!({"data": {"eval": {"count": 20}}})).unwrap();
     assert_eq!(prepared.report.pairs, 399);
-    for set in [&prepared.train, &prepared.eval] {
+    for set in [prepared.train.all(), prepared.eval.all()] {
         let pairs: Vec<usize> =
             (1..set.len()).filter(|i| set.groups[*i] == set.groups[i - 1]).collect();
         let conversations = usize::from(set.source.iter().any(|s| s.record == 5));
@@ -161,14 +167,14 @@ fn preference_pairs_are_groups_of_two() {
         seed: 1,
         last_batch: crate::config::LastBatch::Keep,
     };
-    let groups = &prepared.train.groups;
-    let order = crate::plan::Order::new(groups, options);
+    let train = &prepared.train;
+    let order = crate::plan::Order::new(train, &crate::plan::Mix::default(), options).unwrap();
     for step in 0..order.steps() {
-        for i in order.batch(step) {
-            let whole =
-                (0..groups.len() as u32).filter(|j| groups[*j as usize] == groups[*i as usize]);
-            assert!(whole.into_iter().all(|j| order.batch(step).contains(&j)));
-        }
+        let set = train.read(&order.batch(train, step).unwrap()).unwrap();
+        assert!(set.len() <= 4);
+        let pairs = set.groups.chunk_by(|a, b| a == b).filter(|group| group.len() == 2).count();
+        let singles = set.source.iter().filter(|s| s.record == 5).count();
+        assert_eq!(2 * pairs + singles, set.len());
     }
     // The chosen answer is what a held-out prompt is compared with.
     let samples = json!({"data": {"eval": {"count": 3}}, "eval": {"samples": 3}});
@@ -200,7 +206,7 @@ fn bad_rows_stop_the_run_or_are_left_out() {
     assert_eq!(e.kind, crate::Kind::Data);
     assert!(e.to_string().contains("a.jsonl:3:1: a record must be a JSON object"), "{e}");
     let skipped = with(&data, &json!({"data": {"on_bad_record": "skip"}})).unwrap();
-    assert_eq!((skipped.train.len(), skipped.report.refused), (3, 1));
+    assert_eq!((skipped.train.units(), skipped.report.refused), (3, 1));
     assert_eq!(skipped.report.notes(), ["1 bad row left out"]);
 }
 

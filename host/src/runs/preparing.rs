@@ -1,0 +1,126 @@
+//! A place for the examples of a run that does not exist yet: they are prepared before it is known
+//! whether it can begin, and no run is to be left behind where it cannot.
+
+use super::{Lock, RunFolder, durable};
+use crate::{Error, Result};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const PREFIX: &str = ".preparing-";
+
+/// A folder beside the runs. It is gone when this is dropped, and what was made for it.
+#[derive(Debug)]
+pub struct Preparing {
+    folder: Option<tempfile::TempDir>,
+    /// Held while it is used: others leave it alone.
+    lock: Option<Lock>,
+    /// Folders above it that were not there, the outermost first.
+    made: Vec<PathBuf>,
+}
+
+impl Preparing {
+    /// Makes the folder, and removes those that killed processes left.
+    ///
+    /// # Errors
+    /// `failed` if nothing can be written there.
+    pub fn new(output: &Path) -> Result<Self> {
+        let runs = output.join("runs");
+        let absent = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let mut made: Vec<PathBuf> =
+            runs.ancestors().take_while(absent).map(Path::to_owned).collect();
+        made.reverse();
+        let mut this = Self { folder: None, lock: None, made };
+        durable::create_folder(&runs)?;
+        sweep(&runs);
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&runs);
+        let folder = folder.map_err(|e| Error::io("create a folder in", &runs, &e))?;
+        this.lock = Some(Lock::take(&folder.path().join("lock"), "", "")?);
+        this.folder = Some(folder);
+        Ok(this)
+    }
+
+    /// Where the examples go.
+    #[must_use]
+    pub fn examples(&self) -> PathBuf {
+        self.folder.as_ref().map(|dir| dir.path().join("examples")).unwrap_or_default()
+    }
+
+    /// Hands the examples to their run.
+    ///
+    /// # Errors
+    /// `failed` if they cannot be moved.
+    pub fn hand_over(mut self, run: &RunFolder) -> Result<()> {
+        let (from, to) = (self.examples(), run.examples());
+        fs::rename(&from, &to).map_err(|e| Error::io("write", &to, &e))?;
+        // The run is in them now.
+        self.made.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Preparing {
+    fn drop(&mut self) {
+        self.lock = None;
+        self.folder = None;
+        // Those with something in them stay.
+        while let Some(folder) = self.made.pop() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Removes what nobody holds. One that is being made or removed by somebody else is none of ours.
+fn sweep(runs: &Path) {
+    let Ok(entries) = fs::read_dir(runs) else { return };
+    for entry in entries.flatten() {
+        let lock = entry.path().join("lock");
+        let stale = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())
+            && lock.exists()
+            && Lock::take(&lock, "", "").is_ok();
+        if stale {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_what_never_began() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("models/out");
+        let preparing = Preparing::new(&output).unwrap();
+        assert!(preparing.examples().parent().unwrap().is_dir());
+        drop(preparing);
+        assert!(!dir.path().join("models").exists());
+    }
+
+    #[test]
+    fn a_run_takes_its_examples_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let preparing = Preparing::new(dir.path()).unwrap();
+        fs::create_dir(preparing.examples()).unwrap();
+        fs::write(preparing.examples().join("tokens"), "t").unwrap();
+        let run = RunFolder::create(dir.path()).unwrap();
+        preparing.hand_over(&run).unwrap();
+        assert_eq!(fs::read(run.examples().join("tokens")).unwrap(), b"t");
+        let names = fs::read_dir(dir.path().join("runs")).unwrap();
+        assert_eq!(names.count(), 1, "the place is gone");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_is_used_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join("runs/.preparing-dead");
+        fs::create_dir_all(&left).unwrap();
+        fs::write(left.join("lock"), "1\n").unwrap();
+        let first = Preparing::new(dir.path()).unwrap();
+        assert!(!left.exists());
+        let _second = Preparing::new(dir.path()).unwrap();
+        assert!(first.examples().parent().unwrap().exists());
+    }
+}
