@@ -9,7 +9,8 @@ use std::{fmt, sync::Arc};
 pub enum Special {
     /// `<|eot_id|>` in the text becomes the special token. For templates, which write them on purpose.
     Parse,
-    /// `<|eot_id|>` in the text stays text. For what users wrote.
+    /// `<|eot_id|>` in the text stays text, and so does every other control token
+    /// ([`AddedToken::is_control`]). For what users wrote.
     Literal,
 }
 
@@ -49,8 +50,24 @@ pub struct AddedToken {
     pub id: i32,
     /// Its text.
     pub content: String,
-    /// Whether it is a control token and not text.
+    /// Whether it is a control token and not text: see [`AddedToken::is_control`].
     pub special: bool,
+}
+
+impl AddedToken {
+    /// Whether a token is no text: `flagged` so in its file, or spelled as control tokens are, between
+    /// `<|` and `|>` or the wide bars of DeepSeek. Some files flag only the ends of texts, and neither
+    /// the roles of speakers nor the borders of calls.
+    #[must_use]
+    pub fn is_control(content: &str, flagged: bool) -> bool {
+        let between = |open, close| {
+            let inner = content.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+            inner.is_some_and(|inner: &str| {
+                !inner.is_empty() && !inner.contains(char::is_whitespace)
+            })
+        };
+        flagged || between("<|", "|>") || between("<｜", "｜>")
+    }
 }
 
 /// Tokens, and the byte range of the text that each covers.
@@ -322,5 +339,23 @@ impl StreamDecoder {
     #[must_use]
     pub fn finish(self) -> String {
         String::from_utf8_lossy(&self.pending).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_tokens_are_known_by_flag_or_spelling() {
+        assert!(AddedToken::is_control("[INST]", true));
+        // Not flagged in the files of DeepSeek V3, Kimi K2 and Qwen3.
+        for text in ["<｜User｜>", "<｜tool▁sep｜>", "<|tool_call_begin|>", "<|fim_prefix|>"]
+        {
+            assert!(AddedToken::is_control(text, false), "{text}");
+        }
+        for text in ["<think>", "<tool_call>", "\n\n", "<||>", "<| a |>", "<|a", "▁▁"] {
+            assert!(!AddedToken::is_control(text, false), "{text}");
+        }
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn resize(columns: &mut [Column], len: usize) {
     }
 }
 
-fn same_kind(a: &Column, b: &Column) -> bool {
+/// Whether two columns have one name and one kind of values.
+pub(super) fn same_kind(a: &Column, b: &Column) -> bool {
     a.name == b.name && std::mem::discriminant(&a.data) == std::mem::discriminant(&b.data)
 }

@@ -3,8 +3,8 @@ The run's tokenizer: Hugging Face files in, token ids and bytes out.
 
 Text becomes tokens in two readings. [`Special::Parse`] turns `<|im_end|>` into its control token, as
 a chat template wants. [`Special::Literal`] leaves it text, as `split_special_tokens=True` of
-Transformers does, so that nobody can end a turn from inside a message. Neither adds a BOS or EOS:
-where those stand is the renderer's business.
+Transformers does, so that nobody can end a turn from inside a message; and not only where the file
+flags the token ([`AddedToken::is_control`]). Neither adds a BOS or EOS: where those stand is the renderer's business.
 
 Tokens become bytes and not text, because one character may be several tokens.
 
@@ -195,6 +195,11 @@ impl Tokenizer {
 fn by_reference(reference: Reference) -> Result<(Encoding, Vocabulary)> {
     let vocabulary = Vocabulary::new(&reference.parse)?;
     Ok((Encoding::Reference(Box::new(reference)), vocabulary))
+}
+
+/// Whether a token is no text, whatever its file says.
+fn is_control(token: &tokenizers::AddedToken) -> bool {
+    AddedToken::is_control(&token.content, token.special)
 }
 
 fn fact(id: u32, token: &tokenizers::AddedToken) -> AddedToken {

@@ -1,6 +1,6 @@
 //! The `tokenizers` crate: what it makes of a text is right by definition.
 
-use super::{bpe, broken, files::Files};
+use super::{bpe, broken, files::Files, is_control};
 use crate::{Error, Result};
 use regex::Regex;
 use std::sync::OnceLock;
@@ -42,6 +42,7 @@ impl Reference {
         parse.with_padding(None);
         parse.with_truncation(None).map_err(|e| at(broken(e.to_string())))?;
         parse.set_encode_special_tokens(false);
+        flag_control_tokens(&mut parse);
         Ok(Self { parse, literal: OnceLock::new(), control: OnceLock::new(), slow })
     }
 
@@ -80,6 +81,21 @@ impl Reference {
             literal.set_encode_special_tokens(true);
             literal
         })
+    }
+}
+
+/// What is a control token is one for the crate too: it goes by the flag alone.
+fn flag_control_tokens(tokenizer: &mut tokenizers::Tokenizer) {
+    let added = tokenizer.get_added_tokens_decoder().into_values();
+    let unflagged = added.filter(|token| !token.special && is_control(token));
+    let flagged: Vec<_> = unflagged
+        .map(|mut token| {
+            token.special = true;
+            token
+        })
+        .collect();
+    if !flagged.is_empty() {
+        tokenizer.add_special_tokens(&flagged);
     }
 }
 

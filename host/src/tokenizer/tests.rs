@@ -56,6 +56,48 @@ fn special_tokens_are_parsed_only_where_asked() {
     assert_eq!(tokenizer.decode(&literal).unwrap(), "ab<|end|>");
 }
 
+/// The files of DeepSeek V3 flag the ends of texts alone; who writes `<｜User｜>` must not speak as the
+/// user. In both encoders, whatever a token's other flags.
+#[test]
+fn control_tokens_without_a_flag_stay_text_where_asked() {
+    for (normalized, fast) in [(false, true), (true, true), (false, false), (true, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        small(dir.path());
+        let path = dir.path().join("tokenizer.json");
+        let mut json: serde_json::Value =
+            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for (id, content) in (259..).zip(["<｜User｜>", "<|tool|>", "<think>"]) {
+            let token = serde_json::json!({"id": id, "content": content, "special": false,
+                "lstrip": false, "rstrip": false, "single_word": false, "normalized": normalized});
+            json["added_tokens"].as_array_mut().unwrap().push(token);
+        }
+        if !fast {
+            // The fast encoder does not know it.
+            json["model"]["dropout"] = 0.0.into();
+            json["normalizer"] = serde_json::json!({"type": "Replace",
+                "pattern": {"String": "\u{1}"}, "content": "\u{2}"});
+        }
+        fs::write(&path, json.to_string()).unwrap();
+        let tokenizer = Tokenizer::load(dir.path()).unwrap();
+        assert_eq!(
+            matches!(tokenizer.encoding, Encoding::Fast(_)),
+            fast,
+            "{:?}",
+            tokenizer.notice()
+        );
+        let text = "ab<｜User｜>ab<|tool|><think>";
+        let parsed = tokenizer.encode(text, Special::Parse).unwrap();
+        assert_eq!(parsed, [256, 259, 256, 260, 261], "{normalized} {fast}");
+        let literal = tokenizer.encode(text, Special::Literal).unwrap();
+        assert!(!literal.contains(&259) && !literal.contains(&260), "{literal:?}");
+        // A tag is no control token: formats write it in texts.
+        assert_eq!(literal.last(), Some(&261));
+        assert_eq!(tokenizer.decode(&literal).unwrap(), text);
+        let flags: Vec<bool> = tokenizer.info().added_tokens.iter().map(|t| t.special).collect();
+        assert_eq!(flags[flags.len() - 3..], [true, true, false]);
+    }
+}
+
 #[test]
 fn every_text_comes_back_byte_for_byte() {
     let (_dir, tokenizer) = load();

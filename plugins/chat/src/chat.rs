@@ -4,7 +4,8 @@ use crate::{
     config::{ChatConfig, Settings},
     family::Family,
     layout::Layout,
-    response, schema,
+    response::Reader,
+    schema,
     split::{self, Split},
     train_on::TrainOn,
 };
@@ -20,7 +21,7 @@ pub struct Chat<F, C = ChatConfig> {
     /// Whether a conversation becomes one example an answer.
     splits: bool,
     services: Services,
-    eos: Option<i32>,
+    reader: Reader,
     config: PhantomData<fn(C)>,
 }
 
@@ -31,7 +32,7 @@ impl<F: Family<C>, C: Settings> DatasetRenderer for Chat<F, C> {
 
     fn new(config: C, services: Services) -> Result<Self> {
         let family = F::new(&config, &services)?;
-        let (train_on, eos) = (config.train_on(), response::eos(&services)?);
+        let (train_on, reader) = (config.train_on(), Reader::new(&services)?);
         let splits = !F::EXTENDS && config.split() == Split::Auto;
         if splits {
             split::check(train_on)?;
@@ -42,7 +43,7 @@ impl<F: Family<C>, C: Settings> DatasetRenderer for Chat<F, C> {
                 F::NAME
             ));
         }
-        Ok(Self { family, train_on, splits, services, eos, config: PhantomData })
+        Ok(Self { family, train_on, splits, services, reader, config: PhantomData })
     }
 
     fn render(&self, record: &Record<'_>, out: &mut Examples) -> Result<()> {
@@ -84,6 +85,6 @@ impl<F: Family<C>, C: Settings> DatasetRenderer for Chat<F, C> {
     }
 
     fn parse_response(&self, tokens: &[i32]) -> Result<Parsed> {
-        self.family.parse(&self.services, self.eos, tokens)
+        self.family.parse(&self.reader, tokens)
     }
 }

@@ -26,9 +26,9 @@ use crate::schema::{Content, Message, Role, Talk, Tool};
 
 /// The messages with `system(tools, text of the system message)` as their system message, where
 /// there are tools.
-fn with_tools<'a>(
+fn with_tools<'a, C: Into<Content<'a>>>(
     talk: Talk<'a>,
-    system: impl FnOnce(&[Tool], &str) -> String,
+    system: impl FnOnce(&[Tool], &str) -> C,
 ) -> Vec<Message<'a>> {
     let Talk { mut messages, tools } = talk;
     if tools.is_empty() {
@@ -36,9 +36,12 @@ fn with_tools<'a>(
     }
     match messages.first_mut() {
         Some(first) if first.role == Role::System => {
-            first.content = Content::Text(system(&tools, &first.content.text()).into());
+            first.content = system(&tools, &first.content.text()).into();
         }
-        _ => messages.insert(0, Message::new(Role::System, system(&tools, ""))),
+        _ => {
+            let content = system(&tools, "").into();
+            messages.insert(0, Message { content, ..Message::new(Role::System, "") });
+        }
     }
     messages
 }

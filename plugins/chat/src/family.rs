@@ -2,7 +2,7 @@
 
 use crate::{
     config::{ChatConfig, Settings},
-    response,
+    response::{self, Reader},
     schema::{Message, Role, Shows, Talk},
     split::{self, Cut},
     train_on::{self, TrainOn},
@@ -101,13 +101,13 @@ pub(crate) trait Family<C: Settings = ChatConfig>:
         response::assistant(text)
     }
 
-    /// Reads a sampled answer; `eos` is the tokenizer's end-of-sequence token.
+    /// Reads a sampled answer.
     ///
     /// # Errors
     /// A data error for ids outside the vocabulary.
-    fn parse(&self, services: &Services, eos: Option<i32>, tokens: &[i32]) -> Result<Parsed> {
+    fn parse(&self, reader: &Reader, tokens: &[i32]) -> Result<Parsed> {
         let tokens = self.restore(tokens);
-        let ended = response::until_token(services, &tokens, &self.stop().tokens, eos)?;
+        let ended = reader.until_token(&tokens, &self.stop().tokens)?;
         Ok(ended.read(|text| self.message(text)))
     }
 }

@@ -11,6 +11,7 @@ all have in common. `template` renders the model's own chat template and finds t
 
 mod chat;
 mod config;
+mod controls;
 mod date;
 mod families;
 mod family;

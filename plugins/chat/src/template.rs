@@ -14,6 +14,7 @@ mod spans;
 
 use crate::{
     config::TemplateConfig,
+    controls::Controls,
     response,
     schema::{self, Message, Shows},
     split::{self, Split},
@@ -24,7 +25,6 @@ use jinja::Jinja;
 use marks::take_marks;
 use record::Conversation;
 use serde_json::Value;
-use shield::Specials;
 use spans::{Found, Miss};
 use tinsmith_plugin_api::{
     DatasetRenderer, Error, Examples, Parsed, Record, Result, Services, Stop, Termination,
@@ -56,10 +56,10 @@ impl DatasetRenderer for Template {
                 .with_hint("give one, or choose `renderer: role_colon` for a base model")
         })?;
         let jinja = Jinja::new(source, &info, &config)?;
-        let specials = Specials::new(&info.added_tokens)?;
+        let controls = Controls::new(&info.added_tokens)?;
         let eos = response::eos(&services)?;
-        let stop = find_stop(&jinja, &specials, eos);
-        let encoder = Encoder::new(services.clone(), specials);
+        let stop = find_stop(&jinja, &controls, eos);
+        let encoder = Encoder::new(services.clone(), controls);
         Ok(Self { config, services, jinja, encoder, bos: info.bos_token, stop, eos })
     }
 
@@ -68,7 +68,7 @@ impl DatasetRenderer for Template {
         let train_on = self.config.train_on;
         let turn = train_on::last_turn(&messages[..messages.len() - 1]);
         let weights = train_on.select(&messages, turn)?;
-        let talk = Conversation::of_record(record.json(), self.encoder.specials())?;
+        let talk = Conversation::of_record(record.json(), self.encoder.controls())?;
         if train_on.headers() {
             if let Some(i) = messages.iter().position(|message| message.weight.is_some()) {
                 return Err(Error::data("has no effect here")
@@ -79,7 +79,7 @@ impl DatasetRenderer for Template {
             return self.example(&talk, &found, out);
         }
         let find = |messages: &[Message<'_>], weights: &[f32]| {
-            spans::find(&self.jinja, self.encoder.specials(), &talk, messages, weights)
+            spans::find(&self.jinja, self.encoder.controls(), &talk, messages, weights)
         };
         let whole = find(&messages, &weights);
         let splits = self.config.split == Split::Auto
@@ -102,10 +102,10 @@ impl DatasetRenderer for Template {
 
     fn generation_prompt(&self, messages: &Value) -> Result<Vec<i32>> {
         schema::parse_prompt(messages, Shows::TEMPLATE, &mut String::new())?;
-        let specials = self.encoder.specials();
+        let controls = self.encoder.controls();
         let conversation = match messages.is_object() {
-            true => Conversation::of_record(&messages.to_string(), specials)?,
-            false => Conversation::of_messages(messages, specials)?,
+            true => Conversation::of_record(&messages.to_string(), controls)?,
+            false => Conversation::of_messages(messages, controls)?,
         };
         let text = self.jinja.render(&conversation, conversation.messages.len(), true)?;
         let (text, _) = take_marks(&text)?;
@@ -153,19 +153,19 @@ impl Template {
 
 /// What the template writes behind an answer: the first control token there, or the text. The
 /// tokenizer's end-of-sequence token ends an answer in any case.
-fn find_stop(jinja: &Jinja, specials: &Specials, eos: Option<i32>) -> Stop {
+fn find_stop(jinja: &Jinja, controls: &Controls, eos: Option<i32>) -> Stop {
     const ANSWER: &str = "tinsmith answer probe";
     let probe = serde_json::json!([
         {"role": "user", "content": "tinsmith question probe"},
         {"role": "assistant", "content": ANSWER},
     ]);
-    let rendered = Conversation::of_messages(&probe, specials)
+    let rendered = Conversation::of_messages(&probe, controls)
         .and_then(|conversation| jinja.render(&conversation, 2, false))
         .and_then(|text| take_marks(&text));
     let mut stop = Stop::default();
     // A template that refuses the probe may still render real conversations.
     if let Some((_, tail)) = rendered.as_ref().ok().and_then(|(text, _)| text.rsplit_once(ANSWER)) {
-        match specials.first(tail) {
+        match controls.first(tail) {
             Some((id, _)) => stop.tokens.push(id),
             None if !tail.trim().is_empty() => stop.strings.push(tail.to_owned()),
             None => {}

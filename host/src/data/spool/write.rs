@@ -117,7 +117,8 @@ impl Writer {
         let weights = &from.weights[range.clone()];
         let known = &self.columns.known;
         // All of them were noted.
-        let number = |column: &Column| known.iter().position(|c| same(c, column)).unwrap_or(0);
+        let number =
+            |column: &Column| known.iter().position(|c| columns::same_kind(c, column)).unwrap_or(0);
         codec::encode(
             &mut self.bytes,
             &from.tokens[range.clone()],
@@ -135,7 +136,7 @@ impl Writer {
 
     fn note_columns(&mut self, given: &[Column], dataset: u32) {
         for column in given {
-            if !self.columns.known.iter().any(|c| same(c, column)) {
+            if !self.columns.known.iter().any(|c| columns::same_kind(c, column)) {
                 self.columns.known.push(columns::empty(column));
             }
             if !self.columns.given.iter().any(|(d, n)| (*d, n) == (dataset, &column.name)) {
@@ -230,8 +231,4 @@ impl Side {
         self.facts.add(&entry);
         self.entries.push(entry.into())
     }
-}
-
-fn same(a: &Column, b: &Column) -> bool {
-    a.name == b.name && std::mem::discriminant(&a.data) == std::mem::discriminant(&b.data)
 }

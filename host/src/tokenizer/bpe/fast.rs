@@ -5,7 +5,7 @@
 use super::{Encoder, Slow, check, mark::Mark, model::Tokens, parts::Parts};
 use crate::{
     Result,
-    tokenizer::{files::Files, reference::Reference, vocabulary::Vocabulary},
+    tokenizer::{files::Files, is_control, reference::Reference, vocabulary::Vocabulary},
 };
 use tokenizers::AddedToken;
 
@@ -26,7 +26,8 @@ impl Fast {
     /// In words, what the files have that is not known here.
     pub fn read(files: &Files) -> std::result::Result<(Self, Vocabulary), String> {
         let parts = Parts::read(&files.tokenizer)?;
-        let added = parts.added(&files.added)?;
+        let mut added = parts.added(&files.added)?;
+        added.iter_mut().for_each(|(_, token)| token.special = is_control(token));
         let (encoder, tokens, vocabulary) = parts.build(&added)?;
         Ok((Self { encoder, tokens, added }, vocabulary))
     }

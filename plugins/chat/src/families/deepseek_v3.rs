@@ -29,6 +29,10 @@ pub type DeepSeekV3Thinking = Chat<Format<true>>;
 const CALLS: Tags = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>");
 const CALL: Tags = ("<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>");
 const SEPARATOR: &str = "<｜tool▁sep｜>";
+/// What the list of tools says behind its example of a call.
+const AFTER_EXAMPLE: &str = "\n\nWhere:\n- `tool_call_name` must be an exact match to one of the \
+    available tools\n- `tool_call_arguments` must be valid JSON that strictly follows the tool's \
+    Parameters Schema\n- For multiple tool calls, chain them directly without separators or spaces";
 
 /// The tokens of DeepSeek-V3.1; `THINKS` says whether the model is asked to think.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ impl<const THINKS: bool> Family for Format<THINKS> {
                 }
             }
         }
-        Ok(super::with_tools(talk, |tools, system| system.to_owned() + &announce(tools)))
+        Ok(super::with_tools(talk, |tools, system| self.announce(tools, system)))
     }
 
     fn bos(&self) -> &[i32] {
@@ -118,7 +122,7 @@ impl<const THINKS: bool> Family for Format<THINKS> {
     fn output(&self, at: &Place<'_>, to: &mut Writer<'_>) -> Result<()> {
         let message = at.message;
         if !at.answers() {
-            to.text(&message.content.text());
+            self.said(at, to)?;
             if message.role == Role::Tool {
                 to.control(self.end_output)?;
             }
@@ -206,11 +210,46 @@ impl<const THINKS: bool> Format<THINKS> {
                         Part::Text(text) => {
                             to.text(text);
                         }
+                        Part::Control(id, _) => {
+                            to.control(*id)?;
+                        }
                     }
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl<const THINKS: bool> Format<THINKS> {
+    /// What the system says, and how to call these tools. The example of a call is written with its
+    /// control tokens.
+    fn announce(&self, tools: &[Tool], system: &str) -> Content<'static> {
+        let block = |tool: &Tool| {
+            format!(
+                "### {}\nDescription: {}\n\nParameters: {}",
+                tool.name(),
+                python::display(&tool.function["description"]),
+                python::json(&tool.function["parameters"], python::DUMPS)
+            )
+        };
+        let blocks: Vec<String> = tools.iter().map(block).collect();
+        let before = format!(
+            "{system}\n\n## Tools\nYou have access to the following tools:\n\n{}\n\nIMPORTANT: ALWAYS \
+             adhere to this exact format for tool use:\n",
+            blocks.join("\n")
+        );
+        Content::Parts(vec![
+            Part::Text(before.into()),
+            Part::Control(self.calls.0, CALLS.0.into()),
+            Part::Control(self.call.0, CALL.0.into()),
+            Part::Text("tool_call_name".into()),
+            Part::Control(self.separator, SEPARATOR.into()),
+            Part::Text("tool_call_arguments".into()),
+            Part::Control(self.call.1, CALL.1.into()),
+            Part::Control(self.calls.1, CALLS.1.into()),
+            Part::Text(AFTER_EXAMPLE.into()),
+        ])
     }
 }
 
@@ -251,28 +290,4 @@ fn uncalled(text: &str) -> String {
         rest = after;
     }
     kept + rest
-}
-
-fn announce(tools: &[Tool]) -> String {
-    let block = |tool: &Tool| {
-        format!(
-            "### {}\nDescription: {}\n\nParameters: {}",
-            tool.name(),
-            python::display(&tool.function["description"]),
-            python::json(&tool.function["parameters"], python::DUMPS)
-        )
-    };
-    let blocks: Vec<String> = tools.iter().map(block).collect();
-    format!(
-        "\n\n## Tools\nYou have access to the following tools:\n\n{}\n\nIMPORTANT: ALWAYS adhere to \
-         this exact format for tool use:\n{}{}tool_call_name{SEPARATOR}tool_call_arguments{}{}\n\n\
-         Where:\n- `tool_call_name` must be an exact match to one of the available tools\n\
-         - `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters \
-         Schema\n- For multiple tool calls, chain them directly without separators or spaces",
-        blocks.join("\n"),
-        CALLS.0,
-        CALL.0,
-        CALL.1,
-        CALLS.1
-    )
 }

@@ -13,7 +13,7 @@ use crate::{
     config::{ChatConfig, DatedConfig, Settings},
     date,
     family::{Family, Place},
-    response::{self, Ended},
+    response::Reader,
     schema::{Content, Message, Role, Shows, Talk},
     writer::Writer,
 };
@@ -195,15 +195,15 @@ impl<V: Variant> Family<V::Config> for Format<V> {
     }
 
     /// As elsewhere, but an answer may hold both stop tokens, and ends at the first.
-    fn parse(&self, services: &Services, eos: Option<i32>, tokens: &[i32]) -> Result<Parsed> {
+    fn parse(&self, reader: &Reader, tokens: &[i32]) -> Result<Parsed> {
         let stops = [self.done, self.call];
         let twice = |stop: &i32| tokens.iter().filter(|token| *token == stop).count() > 1;
         let first = tokens.iter().position(|token| stops.contains(token));
         let ended = match first {
             Some(end) if !stops.iter().any(twice) => {
-                Ended { text: services.decode(&tokens[..end])?, termination: Termination::Stop }
+                reader.ended(&tokens[..end], Termination::Stop)?
             }
-            _ => response::until_token(services, tokens, &stops, eos)?,
+            _ => reader.until_token(tokens, &stops)?,
         };
         Ok(ended.read(harmony::read))
     }

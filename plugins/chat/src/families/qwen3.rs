@@ -193,7 +193,7 @@ fn joined(parts: &[Part<'_>], frames: bool, strips: bool) -> String {
                 framed_before = true;
             }
             Part::Thinking(text) => said += &format!("<think>{text}</think>"),
-            Part::Text(text) => {
+            Part::Text(text) | Part::Control(_, text) => {
                 said += if framed_before { text.trim_start_matches('\n') } else { text };
                 framed_before = false;
             }

@@ -219,7 +219,7 @@ fn trimmed<'a>(content: &'a Content<'_>) -> Content<'a> {
     };
     let mut texts: Vec<&str> = Vec::with_capacity(parts.len());
     for part in parts {
-        let (Part::Text(text) | Part::Thinking(text)) = part;
+        let (Part::Text(text) | Part::Thinking(text) | Part::Control(_, text)) = part;
         texts.push(text);
     }
     let spoken = |i: &usize| matches!(parts[*i], Part::Text(_));
@@ -238,6 +238,7 @@ fn trimmed<'a>(content: &'a Content<'_>) -> Content<'a> {
     let part = |(part, text): (&Part<'_>, &'a str)| match part {
         Part::Text(_) => Part::Text(text.into()),
         Part::Thinking(_) => Part::Thinking(text.into()),
+        Part::Control(id, _) => Part::Control(*id, text.into()),
     };
     Content::Parts(parts.iter().zip(texts).map(part).collect())
 }
@@ -251,7 +252,7 @@ fn joined<'a>(content: &'a Content<'_>, strips: bool) -> Cow<'a, str> {
     let mut said = String::new();
     for part in parts {
         match part {
-            Part::Text(text) => said += text,
+            Part::Text(text) | Part::Control(_, text) => said += text,
             Part::Thinking(_) if strips => {}
             Part::Thinking(text) => said += &format!("<think>\n{text}\n</think>\n\n"),
         }

@@ -7,7 +7,7 @@ use crate::{
     chat::Chat,
     config::ChatConfig,
     family::{Family, Headers, Place},
-    response,
+    response::{self, Reader},
     schema::Role,
     writer::Writer,
 };
@@ -69,12 +69,12 @@ impl Family for Format {
 
     /// An end-of-sequence token without the stop text ends an answer cleanly too: base models write
     /// it. With the stop text, the sampler should have stopped earlier.
-    fn parse(&self, services: &Services, eos: Option<i32>, tokens: &[i32]) -> Result<Parsed> {
+    fn parse(&self, reader: &Reader, tokens: &[i32]) -> Result<Parsed> {
         let (tokens, eos) = match tokens {
-            [rest @ .., last] if Some(*last) == eos => (rest, true),
+            [rest @ .., last] if Some(*last) == reader.eos() => (rest, true),
             _ => (tokens, false),
         };
-        let text = services.decode(tokens)?;
+        let text = reader.text(tokens)?;
         let (content, stops) = (text.split(STOP).next(), text.matches(STOP).count());
         let content = content.unwrap_or_default();
         let content = content.strip_prefix(' ').unwrap_or(content);

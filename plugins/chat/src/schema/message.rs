@@ -104,6 +104,14 @@ pub(crate) enum Content<'a> {
 pub(crate) enum Part<'a> {
     Text(Cow<'a, str>),
     Thinking(Cow<'a, str>),
+    /// A control token in the midst of a text. Renderers write it; records cannot.
+    Control(i32, Cow<'a, str>),
+}
+
+impl From<String> for Content<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
 }
 
 impl Content<'_> {
@@ -112,7 +120,7 @@ impl Content<'_> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Parts(parts) => join(parts.iter().filter_map(|part| match part {
-                Part::Text(text) => Some(text.as_ref()),
+                Part::Text(text) | Part::Control(_, text) => Some(text.as_ref()),
                 Part::Thinking(_) => None,
             })),
         }
@@ -124,7 +132,7 @@ impl Content<'_> {
             Self::Text(_) => Cow::Borrowed(""),
             Self::Parts(parts) => join(parts.iter().filter_map(|part| match part {
                 Part::Thinking(text) => Some(text.as_ref()),
-                Part::Text(_) => None,
+                Part::Text(_) | Part::Control(..) => None,
             })),
         }
     }

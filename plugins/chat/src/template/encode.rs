@@ -1,6 +1,7 @@
 //! From the rendered text to tokens.
 
-use super::shield::{Shield, Specials};
+use super::shield::Shield;
+use crate::controls::Controls;
 use std::ops::Range;
 use tinsmith_plugin_api::{Error, Result, Services, Special};
 
@@ -8,7 +9,7 @@ use tinsmith_plugin_api::{Error, Result, Services, Special};
 #[derive(Debug)]
 pub(super) struct Encoder {
     services: Services,
-    specials: Specials,
+    controls: Controls,
 }
 
 /// Tokens, and the bytes of the rendered text that each covers.
@@ -19,12 +20,12 @@ pub(super) struct Encoded {
 }
 
 impl Encoder {
-    pub(super) fn new(services: Services, specials: Specials) -> Self {
-        Self { services, specials }
+    pub(super) fn new(services: Services, controls: Controls) -> Self {
+        Self { services, controls }
     }
 
-    pub(super) fn specials(&self) -> &Specials {
-        &self.specials
+    pub(super) fn controls(&self) -> &Controls {
+        &self.controls
     }
 
     /// Encodes the text so that no token reaches over the start or end of a span.
@@ -74,7 +75,7 @@ impl Encoder {
         }
         // Every control token in the text is the template's; between them all is literal.
         let mut rest = 0;
-        for (id, range) in self.specials.all(text) {
+        for (id, range) in self.controls.all(text) {
             self.literal(&text[rest..range.start], base + rest, shield, out)?;
             out.tokens.push(id);
             out.ranges.push(base + range.start..base + range.end);

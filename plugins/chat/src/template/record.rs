@@ -1,6 +1,7 @@
 //! A record as a template sees it.
 
-use super::shield::{Shield, Specials};
+use super::shield::Shield;
+use crate::controls::Controls;
 use minijinja::{Value, value::Serde};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ impl Default for Conversation {
 
 impl Conversation {
     /// The conversation of a record that `schema::parse` has accepted.
-    pub(super) fn of_record(json: &str, specials: &Specials) -> Result<Self> {
+    pub(super) fn of_record(json: &str, controls: &Controls) -> Result<Self> {
         let mut record: Json = serde_json::from_str(json)?;
         let mut take = |name: &str| record.get_mut(name).map(Json::take).unwrap_or_default();
         let messages = match take("messages") {
@@ -33,13 +34,13 @@ impl Conversation {
                 prompt.into_iter().chain(spoken("assistant", take("completion"))).collect()
             }
         };
-        Self::shielded(messages, take("tools"), specials)
+        Self::shielded(messages, take("tools"), controls)
     }
 
     /// The conversation of a JSON array of messages.
-    pub(super) fn of_messages(messages: &Json, specials: &Specials) -> Result<Self> {
+    pub(super) fn of_messages(messages: &Json, controls: &Controls) -> Result<Self> {
         let messages = messages.as_array().cloned().unwrap_or_default();
-        Self::shielded(messages, Json::Null, specials)
+        Self::shielded(messages, Json::Null, controls)
     }
 
     /// The same conversation with another content in message `i`.
@@ -59,9 +60,9 @@ impl Conversation {
         self.messages[i].get_attr("content").ok()?.as_str().map(str::to_owned)
     }
 
-    fn shielded(messages: Vec<Json>, mut tools: Json, specials: &Specials) -> Result<Self> {
+    fn shielded(messages: Vec<Json>, mut tools: Json, controls: &Controls) -> Result<Self> {
         let mut shield = Shield::default();
-        let mut texts = |value: &mut Json| each_string(value, &mut |s| shield.cover(s, specials));
+        let mut texts = |value: &mut Json| each_string(value, &mut |s| shield.cover(s, controls));
         let mut shown = Vec::with_capacity(messages.len());
         for (i, mut message) in messages.into_iter().enumerate() {
             tidy(&mut message);

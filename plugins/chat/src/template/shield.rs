@@ -4,45 +4,13 @@
 //! such text in the record is replaced by one private-use character; afterwards every control-token
 //! text in the output is the template's own. Encoding puts the texts back, literally.
 
-use aho_corasick::{AhoCorasick, MatchKind};
-use std::ops::Range;
-use tinsmith_plugin_api::{AddedToken, Error, Result};
+use crate::controls::Controls;
+use tinsmith_plugin_api::{Error, Result};
 
 /// Stand-ins are counted from here: the private-use plane 15, which has no characters of its own.
 const FIRST: u32 = 0xf_0000;
 /// Stand-ins of one conversation; the plane has 65,534 characters.
 const MOST: u32 = 0xfff0;
-
-/// The tokenizer's control tokens.
-#[derive(Debug)]
-pub(super) struct Specials {
-    texts: AhoCorasick,
-    ids: Vec<i32>,
-}
-
-impl Specials {
-    pub(super) fn new(added: &[AddedToken]) -> Result<Self> {
-        let control = || added.iter().filter(|token| token.special && !token.content.is_empty());
-        let texts = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(control().map(|token| &token.content))
-            .map_err(|e| Error::config(format!("the tokenizer's control tokens: {e}")))?;
-        Ok(Self { texts, ids: control().map(|token| token.id).collect() })
-    }
-
-    /// The control tokens in `text`, in order.
-    pub(super) fn all<'a>(
-        &'a self,
-        text: &'a str,
-    ) -> impl Iterator<Item = (i32, Range<usize>)> + 'a {
-        self.texts.find_iter(text).map(|found| (self.ids[found.pattern()], found.range()))
-    }
-
-    /// The first control token in `text`.
-    pub(super) fn first(&self, text: &str) -> Option<(i32, Range<usize>)> {
-        self.all(text).next()
-    }
-}
 
 /// The texts that were replaced in one conversation.
 #[derive(Debug, Default)]
@@ -52,14 +20,14 @@ pub(super) struct Shield {
 
 impl Shield {
     /// Replaces the control-token texts in a user's string.
-    pub(super) fn cover(&mut self, text: &mut String, specials: &Specials) -> Result<()> {
+    pub(super) fn cover(&mut self, text: &mut String, controls: &Controls) -> Result<()> {
         if text.chars().any(|c| c as u32 >= FIRST) {
             return Err(Error::data("holds characters of the private-use planes, from U+F0000 on")
                 .with_hint("remove them: no text uses them, and this renderer does itself"));
         }
         let mut covered = String::new();
         let mut rest = 0;
-        for (_, range) in specials.all(text) {
+        for (_, range) in controls.all(text) {
             let stand_in = (self.texts.len() < MOST as usize)
                 .then(|| char::from_u32(FIRST + self.texts.len() as u32))
                 .flatten()

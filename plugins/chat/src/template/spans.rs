@@ -9,7 +9,8 @@
 //!
 //! A template with `{% generation %}` blocks says itself what the assistant writes.
 
-use super::{jinja::Jinja, marks::take_marks, record::Conversation, shield::Specials};
+use super::{jinja::Jinja, marks::take_marks, record::Conversation};
+use crate::controls::Controls;
 use crate::schema::{Message, Role};
 use std::ops::Range;
 use tinsmith_plugin_api::{Error, Result};
@@ -65,13 +66,13 @@ impl From<Miss> for Error {
 /// A data error that names the message whose output cannot be found exactly.
 pub(super) fn find(
     jinja: &Jinja,
-    specials: &Specials,
+    controls: &Controls,
     talk: &Conversation,
     messages: &[Message<'_>],
     weights: &[f32],
 ) -> Result<Found, Miss> {
     let (text, generated) = take_marks(&jinja.render(talk, messages.len(), false)?)?;
-    let seeker = Seeker { jinja, specials, talk, text: &text, count: messages.len() };
+    let seeker = Seeker { jinja, controls, talk, text: &text, count: messages.len() };
     let answers = messages.iter().filter(|message| message.role == Role::Assistant).count();
     if jinja.marks && generated.len() != answers {
         let blocks = generated.len();
@@ -110,7 +111,7 @@ pub(super) fn find(
 /// One conversation and its whole text.
 struct Seeker<'a> {
     jinja: &'a Jinja,
-    specials: &'a Specials,
+    controls: &'a Controls,
     talk: &'a Conversation,
     text: &'a str,
     count: usize,
@@ -169,7 +170,7 @@ impl Seeker<'_> {
     /// Cuts what the template writes behind the last control token: a line break that belongs to
     /// the next message. Without a control token all of it is the message's.
     fn to_end_of_turn(&self, range: Range<usize>) -> Range<usize> {
-        let last = self.specials.all(&self.text[range.clone()]).last();
+        let last = self.controls.all(&self.text[range.clone()]).last();
         let end = last.map_or(range.end, |(_, found)| range.start + found.end);
         range.start..end
     }

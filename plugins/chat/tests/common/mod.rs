@@ -26,13 +26,18 @@ pub fn services(
     eos: Option<&str>,
     template: Option<&str>,
 ) -> Services {
-    let parse = Tokenizer::from_file(file).unwrap();
+    let mut parse = Tokenizer::from_file(file).unwrap();
+    // As the host does: what is spelled as a control token is one.
+    let is_control = |t: &tokenizers::AddedToken| AddedToken::is_control(&t.content, t.special);
+    let control = parse.get_added_tokens_decoder().into_values().filter(is_control);
+    let control: Vec<_> = control.map(|t| t.special(true)).collect();
+    parse.add_special_tokens(&control);
     let mut literal = parse.clone();
     literal.set_encode_special_tokens(true);
     let added = parse.get_added_tokens_decoder();
     let mut added_tokens: Vec<AddedToken> = added
         .into_iter()
-        .map(|(id, t)| AddedToken { id: id as i32, content: t.content, special: t.special })
+        .map(|(id, t)| AddedToken { id: id as i32, special: is_control(&t), content: t.content })
         .collect();
     added_tokens.sort_by_key(|token| token.id);
     let info = TokenizerInfo {
