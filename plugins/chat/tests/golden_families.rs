@@ -133,6 +133,8 @@ type Made = Result<Value, String>;
 /// The rows of one renderer.
 struct Golden {
     name: String,
+    /// The name of its file: a renderer may have one for each of several tokenizers.
+    file: String,
     head: Value,
     rows: Vec<Value>,
     services: Services,
@@ -145,21 +147,30 @@ type Built = Result<Arc<dyn RendererHandle>, String>;
 /// What was compared.
 #[derive(Default)]
 struct Tally {
-    equal: usize,
-    refused_by_both: usize,
+    /// By file and sort: equal, refused by both, explained (what differs, what is refused here, what is
+    /// refused there), and not explained. `tests/conformance/chat/summary.py` reads them.
+    counts: BTreeMap<(String, &'static str), [usize; 6]>,
     excepted: BTreeSet<usize>,
     differences: Vec<String>,
 }
 
 impl Tally {
-    fn add(&mut self, renderer: &str, row: &str, what: &str, theirs: &Made, ours: &Made) {
+    fn add(&mut self, golden: &Golden, row: &str, what: &str, theirs: &Made, ours: &Made) {
+        let renderer = golden.name.as_str();
+        let sort = match what {
+            "answer" => "answers",
+            _ if what.starts_with("prompt") => "prompts",
+            _ if what.ends_with("split") => "splits",
+            _ => "examples",
+        };
+        let counts = self.counts.entry((golden.file.clone(), sort)).or_default();
         let kind = match (theirs, ours) {
             (Ok(theirs), Ok(ours)) if theirs == ours => {
-                self.equal += 1;
+                counts[0] += 1;
                 return;
             }
             (Err(_), Err(_)) => {
-                self.refused_by_both += 1;
+                counts[1] += 1;
                 return;
             }
             (Ok(_), Ok(_)) => What::Differs,
@@ -179,9 +190,15 @@ impl Tally {
                 && (like(exception.rows, row) || like(exception.rows, &whole))
         });
         if let Some(exception) = found {
+            counts[match kind {
+                What::Differs => 2,
+                What::Refused => 3,
+                What::Accepted => 4,
+            }] += 1;
             self.excepted.insert(exception);
             return;
         }
+        counts[5] += 1;
         let show = |made: &Made| match made {
             Ok(value) => value.to_string().chars().take(600).collect(),
             Err(why) => format!("refused: {why}"),
@@ -226,7 +243,8 @@ fn goldens() -> Vec<Golden> {
             let (bos, eos) = (head["bos"].as_str(), head["eos"].as_str());
             let services = common::services(&tokenizer, bos, eos, None);
             let (name, built) = (head["renderer"].as_str().unwrap().into(), RefCell::default());
-            Golden { name, head, rows, services, built }
+            let file = file.trim_end_matches(".jsonl").to_owned();
+            Golden { name, file, head, rows, services, built }
         })
         .collect()
 }
@@ -283,7 +301,7 @@ impl Golden {
                 None => Err(reason(&row["refused"], mode)),
             };
             let ours = self.render(mode, "never", &record);
-            tally.add(&self.name, id, mode, &untrained(&theirs, &ours), &ours);
+            tally.add(self, id, mode, &untrained(&theirs, &ours), &ours);
             if i >= 3 {
                 continue;
             }
@@ -299,7 +317,7 @@ impl Golden {
             };
             let ours = self.render(mode, "auto", &record);
             let what = format!("{mode}, split");
-            tally.add(&self.name, id, &what, &untrained(&theirs, &ours), &ours);
+            tally.add(self, id, &what, &untrained(&theirs, &ours), &ours);
         }
     }
 
@@ -315,7 +333,7 @@ impl Golden {
             renderer.generation_prompt(&shown).map(|made| json!(made)).map_err(|e| e.to_string())
         });
         let what = format!("prompt of {count}");
-        tally.add(&self.name, row["id"].as_str().unwrap(), &what, &theirs, &ours);
+        tally.add(self, row["id"].as_str().unwrap(), &what, &theirs, &ours);
     }
 
     fn answer(&self, row: &Value, tally: &mut Tally) {
@@ -338,7 +356,7 @@ impl Golden {
             json!([message, termination])
         });
         let text = self.services.decode(&tokens).unwrap();
-        tally.add(&self.name, &text, "answer", &theirs, &ours);
+        tally.add(self, &text, "answer", &theirs, &ours);
     }
 }
 
@@ -415,7 +433,10 @@ fn every_renderer_equals_the_cookbook() {
             }
         }
     }
-    println!("equal: {}, refused by both: {}", tally.equal, tally.refused_by_both);
+    for ((file, sort), counts) in &tally.counts {
+        let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
+        println!("tally {file} {sort} {}", counts.join(" "));
+    }
     let shown = tally.differences.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
     assert!(tally.differences.is_empty(), "{} differences:\n{shown}", tally.differences.len());
     for (i, exception) in EXCEPTIONS.iter().enumerate() {

@@ -104,26 +104,30 @@ compare() {
     TINSMITH=${CARGO_TARGET_DIR:-$root/target}/release/tinsmith
   fi
   # shellcheck disable=SC2086
-  "$python" compare.py "$TINSMITH" "$cache/tokenizers" "$cache/golden" ${COMPARE:-} >"$cache/compare.log" &&
-    ok=0 || ok=$?
+  "$python" compare.py "$TINSMITH" "$cache/tokenizers" "$cache/golden" --counts "$cache/compare.json" \
+    ${COMPARE:-} >"$cache/compare.log" && ok=0 || ok=$?
   cat "$cache/compare.log"
   return "$ok"
 }
 
 cargo_tests() {
-  folders=
-  for name in qwen3 deepseek_v3 llama3_1 gemma3; do
-    folders="$folders $cache/npm/$name/package/models"
-  done
-  cd "$root"
-  # shellcheck disable=SC2086
-  "$python" "$here/make_templates.py" --real $folders >"$cache/real.json"
-  TINSMITH_CHAT_GOLDEN=$cache/real.json cargo test -p tinsmith-chat --test templates
+  "$python" make_templates.py --real "$cache/tokenizers" >"$cache/real.json"
   # Answers read back are compared here, and nowhere else by real tokenizers.
-  [ -e "$cache/families/kimi_k2.jsonl" ] ||
-    (cd "$here" && "$python" make_sample.py --real "$cache/tokenizers" "$cache/families")
-  TINSMITH_CHAT_FAMILIES=$cache/families cargo test -p tinsmith-chat --test golden_families
-  cargo test -p tinsmith-chat
+  made=$cache/families/made
+  if ! [ -e "$made" ] || [ -n "$(find ./*.py "$cache/tokenizers/made_by" -newer "$made")" ]; then
+    "$python" make_sample.py --real "$cache/tokenizers" "$cache/families"
+    touch "$made"
+  fi
+  cd "$root"
+  TINSMITH_CHAT_GOLDEN=$cache/real.json cargo test --quiet -p tinsmith-chat --test templates
+  TINSMITH_CHAT_FAMILIES=$cache/families cargo test --quiet -p tinsmith-chat --test golden_families \
+    -- --nocapture >"$cache/families.log" || {
+    cat "$cache/families.log"
+    return 1
+  }
+  grep 'test result' "$cache/families.log"
+  cargo test --quiet -p tinsmith-chat
+  cd "$here"
 }
 
 [ $# -gt 0 ] || set -- prepare fixtures golden compare cargo
