@@ -32,7 +32,7 @@ for version in 'tokenizers==0.22.*' tokenizers; do
   "$venv/bin/python" -c 'import tokenizers' 2>/dev/null || "$venv/bin/pip" install --quiet "$version"
   pythons="$pythons $venv/bin/python"
 done
-"$cookbook/bin/python" -c 'import tinker_cookbook' 2>/dev/null ||
+"$cookbook/bin/python" -c 'from importlib.metadata import version as v; v("tinker-cookbook")' 2>/dev/null ||
   VENV=$cookbook "$here/../conformance/chat/run.sh" prepare
 folder=$work/qwen3
 if ! [ -d "$folder/package" ]; then
