@@ -13,7 +13,7 @@ use std::{
 };
 use tinsmith::{
     config::{self, Normalization},
-    data::{DataJob, prepare},
+    data::{DataJob, Place, prepare},
     plan::{Shift, StepBatch},
     training::{ToolOptions, Tools},
 };
@@ -43,18 +43,21 @@ fn main() -> Result<()> {
     let load = begin.elapsed().as_secs_f64();
 
     let (begin, cpu) = (Instant::now(), cpu_seconds()?);
+    let folder = tempfile::tempdir()?;
     let prepared = prepare(&DataJob {
         loaded: &tools.loaded,
         renderer: Arc::clone(&tools.renderer),
         tokenizer: Arc::clone(&tools.tokenizer),
+        place: Place::Folder(folder.path().join("examples")),
+        made_with: String::new(),
         threads,
         progress: None,
     })?;
     // One datum each, with weights that sum to 1, as `conversation_to_datum` makes them.
     let shift = Shift { inputs: vec!["weights".into()], normalization: Normalization::Example };
-    let set = &prepared.train;
-    let datums = (0..set.len())
-        .map(|i| shift.batch(set, &[u32::try_from(i)?]).map_err(Into::into))
+    let train = &prepared.train;
+    let datums = (0..train.units())
+        .map(|unit| Ok(shift.batch(&train.read(&[unit])?)?))
         .collect::<Result<Vec<StepBatch>>>()?;
     let (wall, cpu) = (begin.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
 

@@ -9,6 +9,8 @@ use std::{
 };
 
 const PREFIX: &str = ".preparing-";
+/// Folders that may be swept away by others before one is locked.
+const TRIES: u32 = 5;
 
 /// A folder beside the runs. It is gone when this is dropped, and what was made for it.
 #[derive(Debug)]
@@ -34,10 +36,20 @@ impl Preparing {
         let mut this = Self { folder: None, lock: None, made };
         durable::create_folder(&runs)?;
         sweep(&runs);
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&runs);
-        let folder = folder.map_err(|e| Error::io("create a folder in", &runs, &e))?;
-        this.lock = Some(Lock::take(&folder.path().join("lock"), "", "")?);
-        this.folder = Some(folder);
+        let mut tries = 0;
+        let (folder, lock) = loop {
+            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&runs);
+            let folder = folder.map_err(|e| Error::io("create a folder in", &runs, &e))?;
+            let path = folder.path().join("lock");
+            tries += 1;
+            match Lock::take(&path, "", "") {
+                // A sweep that found it before it was locked may have removed it.
+                Ok(lock) if path.exists() => break (folder, lock),
+                Err(e) if tries == TRIES => return Err(e),
+                Ok(_) | Err(_) => {}
+            }
+        };
+        (this.folder, this.lock) = (Some(folder), Some(lock));
         Ok(this)
     }
 
@@ -76,10 +88,11 @@ fn sweep(runs: &Path) {
     let Ok(entries) = fs::read_dir(runs) else { return };
     for entry in entries.flatten() {
         let lock = entry.path().join("lock");
-        let stale = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())
+        let ours = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
+        if ours
             && lock.exists()
-            && Lock::take(&lock, "", "").is_ok();
-        if stale {
+            && let Ok(_held) = Lock::take(&lock, "", "")
+        {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -1,6 +1,9 @@
 //! The rows in use, while a run is prepared: which are held out, and which texts come more than once.
 
-use super::array::{Array, ArrayWriter};
+use super::{
+    Place,
+    array::{Array, ArrayWriter},
+};
 use crate::{Result, data::Source};
 
 /// Numbers of 8 bytes that a row takes.
@@ -43,11 +46,14 @@ pub(in crate::data) struct Overlap {
 
 /// Rows in use, in the order of the datasets.
 #[derive(Debug)]
-pub(in crate::data) struct Rows(Array<WORDS>);
+pub(in crate::data) struct Rows {
+    rows: Array<WORDS>,
+    place: Place,
+}
 
 impl Rows {
-    pub(super) fn new(rows: Array<WORDS>) -> Self {
-        Self(rows)
+    pub(super) fn new(rows: Array<WORDS>, place: Place) -> Self {
+        Self { rows, place }
     }
 
     /// Rows that are nothing but their places, for tests.
@@ -58,15 +64,15 @@ impl Rows {
             let source = Source { dataset, line: record + 1, record };
             rows.push(Used { source, offset: 0, text: record }.into()).unwrap();
         }
-        Self(rows.finish().unwrap())
+        Self::new(rows.finish().unwrap(), Place::Nowhere)
     }
 
     pub fn len(&self) -> u64 {
-        self.0.len()
+        self.rows.len()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Result<Used>> {
-        self.0.iter().map(|row| row.map(Used::from))
+        self.rows.iter().map(|row| row.map(Used::from))
     }
 
     /// Compares the texts of all rows, a part of all hashes at a time.
@@ -79,9 +85,7 @@ impl Rows {
         let parts = self.len().div_ceil(part).max(1);
         let mut files = Vec::new();
         for _ in 1..parts {
-            let file = tempfile::tempfile()
-                .map_err(|e| crate::Error::io("write in", std::env::temp_dir(), &e))?;
-            files.push(ArrayWriter::<2>::new(file, "texts"));
+            files.push(ArrayWriter::<2>::new(self.place.nameless()?, "texts"));
         }
         let mut texts = Vec::new();
         for used in self.iter() {
@@ -133,7 +137,8 @@ mod tests {
             let both = expected.entry(text(record)).or_default();
             *(if is_held(0, record) { &mut both.0 } else { &mut both.1 }) += 1;
         }
-        let found = Rows(writer.finish().unwrap()).overlap_by(1000, is_held).unwrap();
+        let found =
+            Rows::new(writer.finish().unwrap(), Place::Nowhere).overlap_by(1000, is_held).unwrap();
         let leaked: u64 = expected.values().filter(|(_, t)| *t > 0).map(|(h, _)| h).sum();
         let repeated: u64 = expected.values().map(|(_, t)| t.saturating_sub(1)).sum();
         assert_eq!((found.leaked, found.repeated), (leaked, repeated));

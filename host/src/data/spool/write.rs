@@ -46,7 +46,7 @@ impl Place {
     }
 
     /// A file that is gone when nobody uses it any more.
-    fn nameless(&self) -> Result<File> {
+    pub(super) fn nameless(&self) -> Result<File> {
         let folder = match self {
             Self::Folder(folder) => folder.clone(),
             Self::Nowhere => std::env::temp_dir(),
@@ -173,10 +173,10 @@ impl Writer {
             self.hash.update(&column.name);
         }
         Ok(Written {
-            place: self.place,
+            place: self.place.clone(),
             tokens: self.tokens.map(Appender::finish).transpose()?.map(Arc::new),
             entries: self.entries.finish()?,
-            rows: Rows::new(self.rows.finish()?),
+            rows: Rows::new(self.rows.finish()?, self.place.clone()),
             columns: Arc::new(self.columns),
             rendered: hex(&self.hash.finalize()),
         })
