@@ -104,6 +104,8 @@ fn key(job: &DataJob<'_>, sources: &[DataSource]) -> Option<String> {
     let all = json!([
         env!("CARGO_PKG_VERSION"),
         job.made_with,
+        // The fingerprint of a tokenizer is of its encoding: its template counts too.
+        job.tokenizer.info(),
         config.model,
         config.datasets,
         config.data,

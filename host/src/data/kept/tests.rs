@@ -100,6 +100,15 @@ fn what_has_changed_is_not_opened() {
     assert!(bench.reopen().is_none());
     bench.made_with = "renderer 1".into();
     assert!(bench.reopen().is_some());
+    let settings = bench.dir.path().join("tokenizer_config.json");
+    let old = fs::read(&settings).ok();
+    fs::write(&settings, r#"{"chat_template": "another"}"#).unwrap();
+    assert!(bench.reopen().is_none());
+    match old {
+        Some(old) => fs::write(&settings, old).unwrap(),
+        None => fs::remove_file(&settings).unwrap(),
+    }
+    assert!(bench.reopen().is_some());
     let path = bench.dir.path().join("a.jsonl");
     let data = fs::read_to_string(&path).unwrap();
     fs::write(&path, data + &row("one more")).unwrap();
