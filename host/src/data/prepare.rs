@@ -14,7 +14,7 @@ use super::{
     staged,
 };
 use crate::{
-    Error, Result,
+    Error, Kind, Result,
     config::{Dedupe, EvalSplit, Loaded, OnBadRecord},
     tokenizer::Tokenizer,
 };
@@ -22,8 +22,8 @@ use sha2::{Digest, Sha256};
 use std::{fmt, ops::ControlFlow, sync::Arc};
 use tinsmith_plugin_api::RendererHandle;
 
-/// Told after each batch: what became of the rows so far.
-pub type OnProgress<'a> = &'a dyn Fn(&DataReport);
+/// Told after each batch: what became of the rows so far. It may break off.
+pub type OnProgress<'a> = &'a dyn Fn(&DataReport) -> ControlFlow<()>;
 
 /// What is to be prepared.
 pub struct DataJob<'a> {
@@ -71,7 +71,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// A usage error for a tokenizer that does not fit the model and for settings that do not fit the
-/// data; a data error for bad rows (unless `data.on_bad_record` is `skip`), for empty files, and
+/// data; `interrupted` if `progress` breaks off; a data error for bad rows (unless `data.on_bad_record` is `skip`), for empty files, and
 /// where nothing is left to train on.
 pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     let config = &job.loaded.config;
@@ -98,8 +98,9 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
                 let name = sources[rendered.dataset].name();
                 report.add(&name, &rendered, &fates);
                 all.take(&rendered, &fates)?;
-                if let Some(progress) = job.progress {
-                    progress(&report);
+                if job.progress.is_some_and(|progress| progress(&report).is_break()) {
+                    let what = format!("interrupted after {} rows", report.rows);
+                    return Err(Error::new(Kind::Interrupted, what));
                 }
             }
             Step::End { dataset, digest } => {

@@ -11,7 +11,7 @@ use crate::{
     tokenizer::context_length,
     training::{LossPath, Scorer, Stop, Tools},
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 use tinsmith_plugin_api::LossScope;
 
 /// Everything that is known before a run begins.
@@ -42,7 +42,7 @@ impl Job {
             .map_err(|e| tools.loaded.error_at("training.normalization", e))?;
         let checks = tools.loaded.config.eval.checks.clone().unwrap_or_default();
         let scorer = Scorer::new(&checks).map_err(|e| tools.loaded.error_at("eval.checks", e))?;
-        let prepared = prepare(&tools, examples, ui)?;
+        let prepared = prepare(&tools, examples, ui, stop)?;
         check_pairs(&tools, prepared.report.pairs, loss.scope())?;
         let config = &tools.loaded.config;
         let mut plan = Plan::new(config, &prepared.train, &prepared.eval, loss.inputs()).map_err(
@@ -88,7 +88,7 @@ pub enum ExamplesOf {
     },
 }
 
-fn prepare(tools: &Tools, examples: &ExamplesOf, ui: &Ui) -> Result<Prepared> {
+fn prepare(tools: &Tools, examples: &ExamplesOf, ui: &Ui, stop: &Stop) -> Result<Prepared> {
     let place = match examples {
         ExamplesOf::Plan | ExamplesOf::Run { dry: true, .. } => Place::Nowhere,
         ExamplesOf::New(folder) | ExamplesOf::Run { folder, dry: false } => {
@@ -102,6 +102,7 @@ fn prepare(tools: &Tools, examples: &ExamplesOf, ui: &Ui) -> Result<Prepared> {
             ui.info(format_args!("reading and rendering: {rows}"));
         }
         bar.set_message(rows);
+        if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let job = data::DataJob {
         loaded: &tools.loaded,

@@ -36,6 +36,14 @@ fn rows(range: std::ops::Range<usize>) -> String {
 
 /// Prepares the files of a folder under a config.
 fn prepare_in(dir: &Path, config: &Value) -> Result<Prepared> {
+    prepare_watched(dir, config, None)
+}
+
+fn prepare_watched(
+    dir: &Path,
+    config: &Value,
+    progress: Option<OnProgress<'_>>,
+) -> Result<Prepared> {
     tiny_tokenizer::write(dir).unwrap();
     let mut whole = json!({"model": {"base_model": "."}, "datasets": [{"path": "a.jsonl"}]});
     for (key, value) in config.as_object().unwrap() {
@@ -51,7 +59,7 @@ fn prepare_in(dir: &Path, config: &Value) -> Result<Prepared> {
         place: Place::Folder(spool.path().join("examples")),
         made_with: String::new(),
         threads: 2,
-        progress: None,
+        progress,
     })
 }
 
@@ -203,7 +211,7 @@ fn copies_are_left_out_within_training_and_within_evaluation() {
 fn bad_rows_stop_the_run_or_are_left_out() {
     let data = format!("{}[]\n{}", rows(0..2), rows(2..3));
     let e = with(&data, &json!({})).unwrap_err();
-    assert_eq!(e.kind, crate::Kind::Data);
+    assert_eq!(e.kind, Kind::Data);
     assert!(e.to_string().contains("a.jsonl:3:1: a record must be a JSON object"), "{e}");
     let skipped = with(&data, &json!({"data": {"on_bad_record": "skip"}})).unwrap();
     assert_eq!((skipped.train.units(), skipped.report.refused), (3, 1));
@@ -211,9 +219,23 @@ fn bad_rows_stop_the_run_or_are_left_out() {
 }
 
 #[test]
+fn whoever_watches_may_break_off() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.jsonl"), rows(0..2000)).unwrap();
+    let seen = std::cell::Cell::new(0);
+    let progress = |report: &DataReport| {
+        seen.set(report.rows);
+        if report.rows < 500 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let e = prepare_watched(dir.path(), &json!({}), Some(&progress)).unwrap_err();
+    assert_eq!(e.kind, Kind::Interrupted);
+    assert!((500..1000).contains(&seen.get()), "{}", seen.get());
+}
+
+#[test]
 fn a_draw_that_leaves_nothing_is_told_by_its_key() {
     let e = with(&rows(0..3), &json!({"data": {"eval": {"count": 3}}})).unwrap_err();
-    assert_eq!(e.kind, crate::Kind::Usage);
+    assert_eq!(e.kind, Kind::Usage);
     assert_eq!(e.field.as_deref(), Some("data.eval"));
 }
 
@@ -226,7 +248,7 @@ fn an_evaluation_file_of_which_nothing_is_left_is_refused() {
     std::fs::write(dir.path().join("e.jsonl"), format!("{untrained}\n")).unwrap();
     let config = json!({"data": {"eval": {"path": "e.jsonl"}}});
     let e = prepare_in(dir.path(), &config).unwrap_err();
-    assert_eq!(e.kind, crate::Kind::Data);
+    assert_eq!(e.kind, Kind::Data);
     assert_eq!(e.field.as_deref(), Some("data.eval.path"));
     assert!(e.to_string().contains("no row of `e.jsonl` can be evaluated on"), "{e}");
 }
