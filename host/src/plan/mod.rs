@@ -170,11 +170,11 @@ struct Seen {
 impl Seen {
     fn new(train: &Spool, order: &Order, mix: &Mix) -> Result<Self> {
         let (facts, mut seen) = (train.facts(), Self::default());
+        // Epochs that are the whole need no looking up; of those that are cut, only the last may be.
+        let whole = mix.is_even() && (!order.is_cut() || order.dropped() == 0);
         let epochs: Vec<_> = order.epochs().collect();
         for (i, steps) in epochs.iter().enumerate() {
-            // Most epochs are the whole: nothing is looked up for those.
-            let last = i + 1 == epochs.len();
-            if mix.is_even() && order.dropped() == 0 && !(last && order.is_cut()) {
+            if whole && (i + 1 < epochs.len() || !order.is_cut()) {
                 seen.examples += facts.examples;
                 seen.tokens += facts.tokens;
                 seen.trained_tokens += facts.trained_tokens;
@@ -280,6 +280,7 @@ mod tests {
             json!({"batch_size": 4, "epochs": 3, "max_steps": 8}),
             json!({"batch_size": 4, "epochs": 3, "max_steps": 12}),
             json!({"batch_size": 4, "epochs": 2, "last_batch": "drop"}),
+            json!({"batch_size": 4, "epochs": 1, "last_batch": "drop", "max_steps": 5}),
         ] {
             for weight in [1.0, 1.5] {
                 let mut config = config(&training);

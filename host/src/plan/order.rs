@@ -54,7 +54,7 @@ pub struct Order {
     /// Place in its epoch of every [`MARK`]th batch, unless the units are even.
     marks: Vec<u64>,
     dropped: u64,
-    /// Whether the last epoch ends before its data do.
+    /// Whether some epoch ends before its data do.
     cut: bool,
     /// sha256 over the sizes of units that are not even.
     sizes: String,
@@ -115,12 +115,13 @@ impl Order {
             // A batch closed because the next unit did not fit counts as full.
             if last > 0 && last < full && options.last_batch == LastBatch::Drop {
                 batches -= 1;
+                order.cut = true;
                 // Behind the last step of the run they would not be trained anyway.
                 order.dropped += if first + batches < most { last } else { 0 };
             }
             order.epochs.push(first + batches);
         }
-        order.cut = order.steps() > most;
+        order.cut |= order.steps() > most;
         if let Some(end) = order.epochs.last_mut() {
             *end = (*end).min(most);
         }
@@ -266,7 +267,7 @@ impl Order {
         self.dropped
     }
 
-    /// Whether the last epoch ends early, by `max_steps`.
+    /// Whether some epoch ends before its data do: by `max_steps`, or without an incomplete batch.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut
