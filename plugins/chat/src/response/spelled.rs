@@ -27,13 +27,11 @@ impl Spelled {
     /// A data error for ids outside the vocabulary.
     pub(super) fn new(services: &Services, controls: &Controls, tokens: &[i32]) -> Result<Self> {
         let text = services.decode(tokens)?;
-        let spelled = controls.all(&text).count();
-        let meant = tokens.iter().filter(|token| controls.has(**token)).count();
         let mark = NONCHARACTERS.into_iter().find(|mark| !text.contains(*mark));
-        let Some(mark) = mark.filter(|_| spelled != meant) else {
+        let Some(mark) = mark.filter(|_| controls.first(&text).is_some()) else {
             return Ok(Self { text, mark: None });
         };
-        let mut parted = String::with_capacity(text.len() + 3 * spelled);
+        let mut parted = String::with_capacity(text.len() + mark.len_utf8());
         for run in tokens.chunk_by(|a, b| !controls.has(*a) && !controls.has(*b)) {
             let said = services.decode(run)?;
             let mut rest = said.as_str();
@@ -45,7 +43,12 @@ impl Spelled {
             }
             parted += rest;
         }
-        Ok(Self { text: parted, mark: Some(mark) })
+        // Most answers hold real ones alone.
+        Ok(if parted.contains(mark) {
+            Self { text: parted, mark: Some(mark) }
+        } else {
+            Self { text, mark: None }
+        })
     }
 
     /// What `read` makes of the text.
