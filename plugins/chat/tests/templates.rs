@@ -37,12 +37,16 @@ fn services(entry: &Value) -> Services {
     common::services(tokenizer, entry["bos"].as_str(), entry["eos"].as_str(), Some(&source))
 }
 
+/// The day on which the rows were made, for templates that write it.
+const DATE: &str = "2026-01-31";
+
 fn build(train_on: &str, services: &Services) -> Arc<dyn RendererHandle> {
-    testing::renderer::<Template>(&json!({ "train_on": train_on }), services).unwrap()
+    let config = json!({ "train_on": train_on, "current_date": DATE });
+    testing::renderer::<Template>(&config, services).unwrap()
 }
 
 fn whole(train_on: &str, services: &Services) -> Arc<dyn RendererHandle> {
-    let config = json!({ "train_on": train_on, "split": "never" });
+    let config = json!({ "train_on": train_on, "split": "never", "current_date": DATE });
     testing::renderer::<Template>(&config, services).unwrap()
 }
 

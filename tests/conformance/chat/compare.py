@@ -1,8 +1,9 @@
 """Compares `tinsmith render` with the golden rows: tokens, weights, split examples, generation prompts
-and refusals. Prints a table and the first differences of each kind; exit code 1 if there is a
+and refusals. Prints the first differences of each kind and a table (summary.py); exit code 1 if there is a
 difference that `exceptions.json` does not explain, or an exception that explains nothing.
 
-Usage: compare.py TINSMITH TOKENIZERS GOLDEN [--show N] [--missing-ok] [--only FILE…]
+Usage: compare.py TINSMITH TOKENIZERS GOLDEN [--counts FILE] [--show N] [--missing-ok] [--only FILE…]
+  --counts    where the counts of the table go, for summary.py
   --only      names such as `qwen3` or `template.gemma3`; default: all
   --missing-ok   renderers that this binary does not have are told and left out
 
@@ -13,6 +14,9 @@ An exception has a `reason` and any of these, all of which must hold:
   text        pattern found in the record
   untrained   true: all weights of the reference are 0
   same_text   true: both sequences of tokens, and what is trained of them, decode to the same text
+  without     as same_text, once what this pattern finds is taken out of both
+  joined      true: ours is what transformers gives once text parts are one text, or the same text
+  more        what the reference's last example has behind all that ours has, as text
 """
 
 import argparse
@@ -27,6 +31,7 @@ import tempfile
 from tokenizers import Tokenizer
 
 import cookbook
+import summary
 import templates
 
 HERE = pathlib.Path(__file__).parent
@@ -87,9 +92,17 @@ class Side:
     def __init__(self, folder):
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
 
-    def text(self, examples):
-        decode = lambda ids: self.tokenizer.decode(ids, skip_special_tokens=False)
+    def text(self, examples, without=None):
+        def decode(ids):
+            text = self.tokenizer.decode(ids, skip_special_tokens=False)
+            return re.sub(without, "", text) if without else text
+
         return [(decode(t), decode([i for i, w in zip(t, ws) if w])) for t, ws in examples]
+
+    def appends(self, to, longer, text):
+        """Whether `longer` is `to` and, behind its last example, `text`."""
+        (*some, (all_of_it, trained)), (*others, (more, more_trained)) = self.text(to), self.text(longer)
+        return some == others and more == all_of_it + text and more_trained in (trained, trained + text)
 
 
 class Exceptions:
@@ -125,6 +138,14 @@ class Exceptions:
                     ok = not isinstance(theirs, str) and not any(w for _, ws in theirs for w in ws)
                 case "same_text":
                     ok = kind == "differs" and side.text(theirs) == side.text(ours)
+                case "without":
+                    ok = kind == "differs" and side.text(theirs, value) == side.text(ours, value)
+                case "joined":
+                    one = row.get("joined")
+                    one = one and [(one, [0.0] * len(one))]
+                    ok = one and not isinstance(ours, str) and side.text(one) == side.text(ours)
+                case "more":
+                    ok = kind == "differs" and side.appends(ours, theirs, value)
                 case _:
                     raise ValueError(f"no such condition: {key}")
             if not ok:
@@ -179,37 +200,25 @@ def spell(side, made, other):
 
 class Table:
     def __init__(self, show, exceptions):
-        self.rows, self.show, self.exceptions = [], show, exceptions
+        self.counts, self.show, self.exceptions = [], show, exceptions
         self.shown, self.bad = collections.Counter(), 0
 
-    def add(self, renderer, job, mode, rows, theirs, ours, side):
+    def add(self, renderer, what, mode, rows, theirs, ours, side):
         counts = collections.Counter()
         for row, a, b in zip(rows, theirs, ours, strict=True):
             kind = kind_of(a, b)
-            if kind in KINDS and self.exceptions.explains(row, renderer, mode, kind, a, b, side):
-                kind = "explained"
-            counts[kind] += 1
-            if kind in KINDS:
+            if kind not in KINDS:
+                counts[kind] += 1
+            elif self.exceptions.explains(row, renderer, mode, kind, a, b, side):
+                counts["explained: " + kind] += 1
+            else:
+                counts["unexplained"] += 1
                 self.bad += 1
-                self.shown[renderer, job, kind] += 1
-                if self.shown[renderer, job, kind] <= self.show:
-                    print(f"{renderer} {job}: {row['id']}: {kind}\n  reference {spell(side, a, b)}\n"
-                          f"  tinsmith  {spell(side, b, a)}")
-        self.rows.append((renderer, job, counts))
-
-    def print(self):
-        names = ["rows", "equal", "differs", "refused by both", "refused here", "refused there", "explained"]
-        print("\n" + f"{'renderer':28}{'what':34}" + "".join(f"{n:>16}" for n in names))
-        total = collections.Counter()
-        for renderer, job, counts in self.rows:
-            total += counts
-            self.line(renderer, job, counts, names)
-        self.line("all", "", total, names)
-
-    @staticmethod
-    def line(renderer, job, counts, names):
-        cells = [counts.total(), *(counts[n] for n in names[1:])]
-        print(f"{renderer:28}{job:34}" + "".join(f"{c:>16}" for c in cells))
+                self.shown[renderer, what, mode, kind] += 1
+                if self.shown[renderer, what, mode, kind] <= self.show:
+                    print(f"{renderer}, {what}, {mode}: {row['id']}: {kind}\n"
+                          f"  reference {spell(side, a, b)}\n  tinsmith  {spell(side, b, a)}")
+        self.counts.append({"renderer": renderer, "what": what, "counts": counts})
 
 
 def read(path):
@@ -218,11 +227,24 @@ def read(path):
         return [json.loads(line) for line in file]
 
 
+def sets():
+    """What is compared: name, renderer of ours, tokenizer, file of golden rows, and whether these are of
+    transformers, which has prompts only."""
+    for name, (renderer, family) in cookbook.SETS.items():
+        yield name, renderer, family, name, False
+    yield "chatml", "chatml", "qwen3", "qwen3_instruct", False
+    for family in templates.FAMILIES:
+        yield f"template.{family}", "template", family, f"template.{family}", True
+    for renderer, family in templates.RENDERERS.items():
+        yield renderer, renderer, family, f"template.{family}", True
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary", type=pathlib.Path)
     parser.add_argument("tokenizers", type=pathlib.Path)
     parser.add_argument("golden", type=pathlib.Path)
+    parser.add_argument("--counts", type=pathlib.Path)
     parser.add_argument("--show", type=int, default=2)
     parser.add_argument("--missing-ok", action="store_true")
     parser.add_argument("--only", nargs="+", default=[])
@@ -230,35 +252,29 @@ def main():
     tinsmith = Tinsmith(options.binary)
     exceptions = Exceptions(HERE / "exceptions.json")
     table, missing = Table(options.show, exceptions), []
-    for name, family in cookbook.RENDERERS.items():
+    for name, renderer, family, golden, by_template in sets():
         if options.only and name not in options.only:
             continue
-        if name not in tinsmith.keys:
-            missing.append(name)
+        if renderer not in tinsmith.keys:
+            missing.append(renderer)
             continue
         folder = options.tokenizers / family
-        side, rows = Side(folder), read(options.golden / f"{name}.jsonl")
-        for mode in cookbook.MODES:
+        side, rows = Side(folder), read(options.golden / f"{golden}.jsonl")
+        for mode in cookbook.MODES if not by_template else ():
             some = [r for r in rows if r.get("mode") == mode]
             one = [expected(r, "tokens") for r in some]
-            table.add(name, mode, mode, some, one,
-                      tinsmith.render(folder, name, mode, "never", some), side)
-            split = [expected(r, "examples") for r in some]
-            if mode in cookbook.SPLIT and split != one:
-                table.add(name, mode + ", split", mode, some, split,
-                          tinsmith.render(folder, name, mode, "auto", some), side)
+            table.add(name, "examples", mode, some, one,
+                      tinsmith.render(folder, renderer, mode, "never", some), side)
+            if mode in cookbook.SPLIT:
+                table.add(name, "splits", mode, some, [expected(r, "examples") for r in some],
+                          tinsmith.render(folder, renderer, mode, "auto", some), side)
         prompts = [r for r in rows if "prompt_of" in r]
-        table.add(name, "prompt", "prompt", prompts, [expected(r, "tokens") for r in prompts],
-                  tinsmith.render(folder, name, "all_assistant_messages", None, prompts, True), side)
-    for family in templates.FAMILIES:
-        name = f"template.{family}"
-        if options.only and name not in options.only:
-            continue
-        folder, rows = options.tokenizers / family, read(options.golden / f"{name}.jsonl")
-        table.add(name, "prompt", "prompt", rows, [expected(r, "tokens") for r in rows],
-                  tinsmith.render(folder, "template", "last_assistant_message", None, rows, True),
-                  Side(folder))
-    table.print()
+        table.add(name, "prompts", "prompt", prompts, [expected(r, "tokens") for r in prompts],
+                  tinsmith.render(folder, renderer, "all_assistant_messages", None, prompts, True), side)
+    print()
+    summary.show(table.counts)
+    if options.counts:
+        options.counts.write_text(json.dumps(table.counts))
     for i, exception in enumerate(exceptions.all):
         print(f"explained {exceptions.used[i]:6}: {exception['reason']}")
     stale = [e["reason"] for i, e in enumerate(exceptions.all) if not exceptions.used[i]]

@@ -45,6 +45,11 @@ RENDERERS = {
     "gpt_oss_high_reasoning": "gptoss",
     "kimi_k2": "kimi_k2",
 }
+# V3.1 has `<think>` as a token, which V3 writes with several: both are tested.
+MORE = [("deepseekv3", "deepseek_r1"), ("deepseekv3_thinking", "deepseek_r1")]
+# file of golden rows: renderer, tokenizer
+SETS = {name: (name, family) for name, family in RENDERERS.items()} | {
+    f"{name}.{family}": (name, family) for name, family in MORE}
 
 
 def name_of(token):

@@ -88,9 +88,9 @@ def main():
         if not fresh(path, stamp):
             write(path, stamp, rows(tokenizer, config))
 
-    for name, family in cookbook.RENDERERS.items():
+    for name, (renderer, family) in cookbook.SETS.items():
         make(name, family, "cookbook.py", lambda tokenizer, _: cookbook_rows(
-            cookbook.load_renderer(name, tokenizer), talks))
+            cookbook.load_renderer(renderer, tokenizer), talks))
     for family in templates.FAMILIES:
         make(f"template.{family}", family, "templates.py",
              lambda tokenizer, config: templates.rows(tokenizer, config, talks))

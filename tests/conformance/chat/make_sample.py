@@ -214,7 +214,9 @@ def main():
     write(out / "talks.jsonl", ({"id": n, **handmade.ALL[n]} for n in talks))
     if not real:
         small_tokenizer(out / "tokenizer.json")
-    for name, family in cookbook.RENDERERS.items():
+    for name, (renderer, family) in cookbook.SETS.items():
+        if name != renderer and not real:
+            continue
         if real:
             folder = pathlib.Path(sys.argv[2]).resolve() / family
             tokenizer, file = cookbook.load_tokenizer(folder)[0], str(folder / "tokenizer.json")
@@ -229,7 +231,7 @@ def main():
             effort = name.endswith("_reasoning")
             some = [t for t in talks if not effort or t in EFFORTS]
             answers = None if name in SAME_ANSWERS else {}
-        write(out / f"{name}.jsonl", file_of(name, tokenizer, file, some, answers))
+        write(out / f"{name}.jsonl", file_of(renderer, tokenizer, file, some, answers))
         print(f"{name}: {len(some)} conversations", flush=True)
 
 

