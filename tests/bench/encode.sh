@@ -19,7 +19,7 @@
 #
 # Needs python3, npm, cargo and the network. Installs into .venv beside it (WORK), and the cookbook by
 # tests/conformance/chat/run.sh prepare, whose .venv (COOKBOOK) is used. Keeps the table in
-# .cache/encode.log. A round takes about 4 minutes on two free cores, of which the cookbook takes half.
+# .cache/encode.log. A round took 12 minutes on two cores that others used too, most of it the peers'.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=${WORK:-$here/.venv}

@@ -74,6 +74,9 @@ fn check_tidy(sandbox: &Sandbox, after: &str) {
             let ours = path.to_string_lossy().contains(&id);
             let hidden = path.file_name().unwrap().to_string_lossy().starts_with('.');
             assert!(!(hidden && ours), "after {after}: {}", path.display());
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let prepared = name.starts_with(".preparing-") || name.starts_with("examples");
+            assert!(!prepared, "after {after}: {}", path.display());
             folders.extend(path.is_dir().then_some(path));
         }
     }

@@ -126,7 +126,7 @@ fn damaged_and_newer_records_are_refused_by_name() {
 
 /// Waits until a run is under way.
 fn under_way(sandbox: &Sandbox, child: &mut Child) {
-    for _ in 0..600 {
+    for _ in 0..2400 {
         let step = tiny_run::latest(sandbox).and_then(|id| {
             let text =
                 fs::read_to_string(sandbox.path().join(format!("out/runs/{id}/metrics.jsonl")));

@@ -21,7 +21,7 @@ use tinsmith_plugin_api::Outcome;
 
 /// Answers the first Ctrl-C.
 const STOPPING: &str =
-    "\nstopping after this step, with a checkpoint; press Ctrl-C again to stop at once";
+    "\nstopping: a step in progress is finished and saved; press Ctrl-C again to stop at once";
 
 /// Runs the command.
 pub fn run(args: &TrainArgs, ui: &Ui) -> Result<()> {

@@ -23,7 +23,7 @@ pub struct ExampleSet {
     pub weights: Vec<f32>,
     /// Where each example starts, and the end of the last: `[B + 1]`, first 0.
     pub offsets: Vec<u64>,
-    /// Examples with the same number must stay in one batch: `[B]`, rising.
+    /// Examples with the same number must stay in one batch: `[B]`.
     pub groups: Vec<u64>,
     /// Where each example came from: `[B]`.
     pub source: Vec<Source>,

@@ -6,13 +6,14 @@ at once, however large its datasets are.
 examples/manifest.json         what they are, and of what they were made; written last
 examples/{tokens,train,eval}   the spool
 ```
-They are used again if nothing has changed of which they were made: settings, tokenizer, renderer, and
-of every file its size and the time of its last change. What is read of them is checked, unit by unit.
+They are used again if nothing has changed of which they were made: settings, tokenizer, renderer, this
+program, and of every file its size and the time of its last change. What is read of the tokens is
+checked, unit by unit.
 */
 
 use super::{
     DataReport, HeldOut, Lengths,
-    prepare::{DataJob, Prepared, sources},
+    prepare::{DataJob, Prepared, check_fits, sources},
     source::DataSource,
     spool::SpoolManifest,
 };
@@ -23,6 +24,8 @@ use sha2::{Digest, Sha256};
 use std::{fs, path::Path, time::UNIX_EPOCH};
 
 const MANIFEST: &str = "manifest.json";
+/// Files that decide how a tokenizer encodes.
+const TOKENIZER: [&str; 3] = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
 /// Version of the files.
 const SCHEMA: u32 = 1;
 
@@ -43,8 +46,9 @@ struct Manifest {
 /// The examples in this folder, if they are what [`super::prepare`] would make now.
 ///
 /// # Errors
-/// As [`super::prepare`], for datasets that are not there.
+/// As [`super::prepare`], for a tokenizer that does not fit and for datasets that are not there.
 pub fn reopen(job: &DataJob<'_>, folder: &Path) -> Result<Option<Prepared>> {
+    check_fits(job)?;
     let key = key(job, &sources(job.loaded)?);
     let Ok(bytes) = fs::read(folder.join(MANIFEST)) else { return Ok(None) };
     let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) else { return Ok(None) };
@@ -58,14 +62,18 @@ pub fn reopen(job: &DataJob<'_>, folder: &Path) -> Result<Option<Prepared>> {
     Ok(Some(Prepared { train, eval, prompts, report, fingerprint, rendered }))
 }
 
-/// Makes prepared examples usable for later processes. Those of a pipe are not.
+/// Makes prepared examples usable for later processes. Those of a pipe are not, nor those of a file
+/// that was written to while it was read; `before` is the key from before.
 pub(super) fn keep(
     job: &DataJob<'_>,
     sources: &[DataSource],
+    before: Option<String>,
     prepared: &Prepared,
     folder: &Path,
 ) -> Result<()> {
-    let Some(key) = key(job, sources) else { return Ok(()) };
+    let Some(key) = before.filter(|before| key(job, sources).as_ref() == Some(before)) else {
+        return Ok(());
+    };
     let manifest = Manifest {
         schema: SCHEMA,
         key,
@@ -82,12 +90,13 @@ pub(super) fn keep(
 }
 
 /// Of all that examples are made of; None where that cannot be told.
-fn key(job: &DataJob<'_>, sources: &[DataSource]) -> Option<String> {
-    let file = |source: &DataSource| {
-        let about = fs::metadata(&source.path).ok().filter(fs::Metadata::is_file)?;
+pub(super) fn key(job: &DataJob<'_>, sources: &[DataSource]) -> Option<String> {
+    let config = &job.loaded.config;
+    let file = |path: &Path| {
+        let about = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let changed = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         // A run that goes on may name it from another folder.
-        let path = fs::canonicalize(&source.path).ok()?;
+        let path = fs::canonicalize(path).ok()?;
         Some(json!([
             path.to_string_lossy(),
             about.len(),
@@ -95,17 +104,20 @@ fn key(job: &DataJob<'_>, sources: &[DataSource]) -> Option<String> {
             changed.subsec_nanos()
         ]))
     };
-    let files: Vec<_> = sources.iter().map(file).collect::<Option<_>>()?;
-    let config = &job.loaded.config;
+    let files: Vec<_> = sources.iter().map(|s| file(&s.path)).collect::<Option<_>>()?;
+    let model = &config.model;
+    let tokenizer = job.loaded.resolve(model.tokenizer.as_ref().unwrap_or(&model.base_model));
+    let tokenizer: Vec<_> = TOKENIZER.iter().map(|name| file(&tokenizer.join(name))).collect();
+    let program = std::env::current_exe().ok().and_then(|path| file(&path));
     let prompts = match config.eval.checks {
         Some(_) => None,
         None => Some(config.eval.samples),
     };
     let all = json!([
-        env!("CARGO_PKG_VERSION"),
+        program,
         job.made_with,
-        // The fingerprint of a tokenizer is of its encoding: its template counts too.
         job.tokenizer.info(),
+        tokenizer,
         config.model,
         config.datasets,
         config.data,

@@ -56,7 +56,7 @@ pub use refused::{Refused, RefusedRow};
 pub use report::{DataReport, FileReport};
 pub use resolve::resolve;
 pub use source::DataSource;
-pub use spool::{Columns, Facts, Part, Place, Spool};
+pub use spool::{Columns, Facts, Figures, Part, Place, Spool};
 pub use turns::Shortened;
 
 /// Bytes as lower-case hex.

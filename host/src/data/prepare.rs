@@ -75,18 +75,13 @@ pub struct Prepared {
 /// where nothing is left to train on.
 pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     let config = &job.loaded.config;
-    let model = job.loaded.resolve(&config.model.base_model);
-    if model.join("config.json").exists() {
-        job.tokenizer.check_fits(&model).map_err(|e| match config.model.tokenizer {
-            Some(_) if e.place.is_none() => job.loaded.error_at("model.tokenizer", e),
-            _ => e,
-        })?;
-    }
+    check_fits(job)?;
     let sources = sources(job.loaded)?;
     let limits = Limits::new(&config.data, &job.tokenizer);
     let exact = config.data.dedupe == Dedupe::Exact;
     let own_eval = sources.len() > config.datasets.len();
     let mut judge = Judge::new(limits).dedupe(exact, own_eval.then_some(config.datasets.len()));
+    let key = kept::key(job, &sources);
     let makers =
         Makers { renderer: job.renderer.as_ref(), tokenizer: Some(&job.tokenizer), prints: exact };
     let mut all = Collected { writer: Writer::new(job.place.clone())?, groups: 0 };
@@ -141,9 +136,22 @@ pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     let fingerprint = fingerprint(&sources, &report);
     let prepared = Prepared { train, eval, prompts, fingerprint, rendered, report };
     if let Place::Folder(folder) = &job.place {
-        kept::keep(job, &sources, &prepared, folder)?;
+        kept::keep(job, &sources, key, &prepared, folder)?;
     }
     Ok(prepared)
+}
+
+/// Whether the tokenizer is that of the model.
+pub(super) fn check_fits(job: &DataJob<'_>) -> Result<()> {
+    let config = &job.loaded.config;
+    let model = job.loaded.resolve(&config.model.base_model);
+    if !model.join("config.json").exists() {
+        return Ok(());
+    }
+    job.tokenizer.check_fits(&model).map_err(|e| match config.model.tokenizer {
+        Some(_) if e.place.is_none() => job.loaded.error_at("model.tokenizer", e),
+        _ => e,
+    })
 }
 
 /// The first prompts of the rows held out.

@@ -31,7 +31,7 @@ impl Mix {
 
     /// Whether every weight is 1.
     #[must_use]
-    pub fn is_even(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.0.is_empty()
     }
 

@@ -31,7 +31,7 @@ pub use unusual::unusual;
 use crate::{
     Error, Result,
     config::{Config, Optimizer},
-    data::{ExampleSet, Spool},
+    data::{ExampleSet, Figures, Spool},
     runs::PlanFacts,
     text::plural,
 };
@@ -62,16 +62,15 @@ impl Plan {
         let training = &config.training;
         let shift = Shift { inputs: inputs.to_vec(), normalization: training.normalization };
         shift.check(train.columns(), &train.facts().parts, &training.loss.name)?;
-        let mut options = OrderOptions {
+        let options = OrderOptions {
             batch_size: training.batch_size,
             epochs: training.epochs,
-            max_steps: None,
+            max_steps: training.max_steps,
             shuffle: config.data.shuffle,
             seed: config.data.seed,
             last_batch: training.last_batch,
         };
         let mut notes = Vec::new();
-        options.max_steps = training.max_steps;
         let mix = Mix::new(&config.datasets);
         let order = Order::new(train, &mix, options)?;
         notes.extend(mix.notes(&train.facts().parts));
@@ -94,7 +93,7 @@ impl Plan {
         if shift.reads_weights() && train.facts().untrained > 0 {
             check_trained(train, &order)?;
         }
-        let seen = Seen::new(train, &order, &mix)?;
+        let seen = seen(train, &order, &mix)?;
         let facts = PlanFacts {
             steps,
             epochs: training.epochs,
@@ -154,55 +153,48 @@ impl Plan {
     /// # Errors
     /// `failed` if the examples cannot be read.
     pub fn tokens_of(&self, train: &Spool, step: u64) -> Result<u64> {
-        let units = self.order.batch(train, step)?;
-        units.iter().try_fold(0, |sum, unit| Ok(sum + train.tokens_of(*unit)?.0))
+        Ok(figures(train, &self.order.batch(train, step)?)?.tokens)
     }
+}
+
+/// What some units come to.
+fn figures(train: &Spool, units: &[u64]) -> Result<Figures> {
+    units.iter().try_fold(Figures::default(), |mut sum, unit| {
+        sum += train.figures_of(*unit)?;
+        Ok(sum)
+    })
 }
 
 /// What a run sees, all epochs together.
-#[derive(Default)]
-struct Seen {
-    examples: u64,
-    tokens: u64,
-    trained_tokens: u64,
-}
-
-impl Seen {
-    fn new(train: &Spool, order: &Order, mix: &Mix) -> Result<Self> {
-        let (facts, mut seen) = (train.facts(), Self::default());
-        // Epochs that are the whole need no looking up; of those that are cut, only the last may be.
-        let whole = mix.is_even() && (!order.is_cut() || order.dropped() == 0);
-        let epochs: Vec<_> = order.epochs().collect();
-        for (i, steps) in epochs.iter().enumerate() {
-            if whole && (i + 1 < epochs.len() || !order.is_cut()) {
-                seen.examples += facts.examples;
-                seen.tokens += facts.tokens;
-                seen.trained_tokens += facts.trained_tokens;
-                continue;
-            }
-            order.each_batch(train, steps.clone(), &mut |_, batch| {
-                for unit in batch {
-                    let (tokens, trained) = train.tokens_of(*unit)?;
-                    seen.examples += u64::from(train.examples_of(*unit)?);
-                    seen.tokens += tokens;
-                    seen.trained_tokens += trained;
-                }
-                Ok(())
-            })?;
+fn seen(train: &Spool, order: &Order, mix: &Mix) -> Result<Figures> {
+    let facts = train.facts();
+    let epoch = Figures {
+        examples: facts.examples,
+        tokens: facts.tokens,
+        trained_tokens: facts.trained_tokens,
+    };
+    let mut seen = Figures::default();
+    // Epochs that are the whole need no looking up; of those that are cut, only the last may be.
+    let whole = mix.is_plain() && (!order.is_cut() || order.dropped() == 0);
+    let epochs: Vec<_> = order.epochs().collect();
+    for (i, steps) in epochs.iter().enumerate() {
+        if whole && (i + 1 < epochs.len() || !order.is_cut()) {
+            seen += epoch;
+            continue;
         }
-        Ok(seen)
+        order.each_batch(train, steps.clone(), &mut |_, batch| {
+            seen += figures(train, batch)?;
+            Ok(())
+        })?;
     }
+    Ok(seen)
 }
 
 /// Every batch has a token that is trained.
 fn check_trained(train: &Spool, order: &Order) -> Result<()> {
-    order.each_batch(train, 0..order.steps(), &mut |step, batch| {
-        let (mut trained, mut examples) = (0, 0);
-        for unit in batch {
-            trained += train.tokens_of(*unit)?.1;
-            examples += u64::from(train.examples_of(*unit)?);
-        }
-        if trained > 0 { Ok(()) } else { Err(untrained_batch(step, examples)) }
+    order.each_batch(train, 0..order.steps(), &mut |step, batch| match figures(train, batch)? {
+        Figures { trained_tokens: 0, examples, .. } => Err(untrained_batch(step, examples)),
+        _ => Ok(()),
     })
 }
 

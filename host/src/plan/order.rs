@@ -110,7 +110,7 @@ impl Order {
             let epoch = order.sequence(number);
             let (mut batches, last) = match even {
                 Some(examples) => order.count_even(&epoch, examples),
-                None => order.mark(units, &epoch, first)?,
+                None => order.mark(units, &epoch, first, most)?,
             };
             // A batch closed because the next unit did not fit counts as full.
             if last > 0 && last < full && options.last_batch == LastBatch::Drop {
@@ -141,10 +141,17 @@ impl Order {
         (u64::from(self.options.batch_size) / examples).max(1)
     }
 
-    /// Walks an epoch and keeps some places. Answers its batches, and the examples of the last.
-    fn mark(&mut self, units: &dyn Units, epoch: &Epoch, first: u64) -> Result<(u64, u64)> {
+    /// Walks an epoch, up to the batch behind the `most`th of the run, and keeps some places. Answers
+    /// its batches, and the examples of the last.
+    fn mark(
+        &mut self,
+        units: &dyn Units,
+        epoch: &Epoch,
+        first: u64,
+        most: u64,
+    ) -> Result<(u64, u64)> {
         let (mut place, mut batches, mut last) = (0, 0, 0);
-        while place < epoch.units() {
+        while place < epoch.units() && first + batches <= most {
             if (first + batches).is_multiple_of(MARK) {
                 // A batch that is dropped at the end of an epoch leaves its mark to the next.
                 self.marks.truncate(((first + batches) / MARK) as usize);
@@ -273,7 +280,7 @@ impl Order {
         self.cut
     }
 
-    /// sha256 (hex) of all that decides it: equal exactly if the order is, over the same examples.
+    /// sha256 (hex) of all that decides it over the same examples: if it is equal, the order is.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let OrderOptions { batch_size, epochs: _, max_steps: _, shuffle, seed, last_batch } =

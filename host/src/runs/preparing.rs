@@ -6,11 +6,15 @@ use crate::{Error, Result};
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
+use tinsmith_plugin_api::failpoint;
 
 const PREFIX: &str = ".preparing-";
 /// Folders that may be swept away by others before one is locked.
 const TRIES: u32 = 5;
+/// How long somebody may take from making a folder to locking it.
+const OLD: Duration = Duration::from_secs(600);
 
 /// A folder beside the runs. It is gone when this is dropped, and what was made for it.
 #[derive(Debug)]
@@ -34,10 +38,11 @@ impl Preparing {
             runs.ancestors().take_while(absent).map(Path::to_owned).collect();
         made.reverse();
         let mut this = Self { folder: None, lock: None, made };
-        durable::create_folder(&runs)?;
-        sweep(&runs);
+        Self::sweep(output);
         let mut tries = 0;
         let (folder, lock) = loop {
+            // Who fails takes back what it made: perhaps this.
+            durable::create_folder(&runs)?;
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&runs);
             let folder = folder.map_err(|e| Error::io("create a folder in", &runs, &e))?;
             let path = folder.path().join("lock");
@@ -53,6 +58,27 @@ impl Preparing {
         Ok(this)
     }
 
+    /// Removes what killed processes left. What somebody holds, or is making, is left alone.
+    pub fn sweep(output: &Path) {
+        let Ok(entries) = fs::read_dir(output.join("runs")) else { return };
+        for entry in entries.flatten() {
+            let folder = entry.path();
+            if !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+                continue;
+            }
+            let lock = folder.join("lock");
+            let held = match lock.exists() {
+                true => Lock::take(&lock, "", "").ok(),
+                // Killed before it had one, or while it was removed.
+                false if is_old(&entry) => None,
+                false => continue,
+            };
+            if held.is_some() || !lock.exists() {
+                remove(&folder);
+            }
+        }
+    }
+
     /// Where the examples go.
     #[must_use]
     pub fn examples(&self) -> PathBuf {
@@ -65,7 +91,9 @@ impl Preparing {
     /// `failed` if they cannot be moved.
     pub fn hand_over(mut self, run: &RunFolder) -> Result<()> {
         let (from, to) = (self.examples(), run.examples());
+        failpoint!("examples:prepared");
         fs::rename(&from, &to).map_err(|e| Error::io("write", &to, &e))?;
+        failpoint!("examples:handed-over");
         // The run is in them now.
         self.made.clear();
         Ok(())
@@ -74,8 +102,10 @@ impl Preparing {
 
 impl Drop for Preparing {
     fn drop(&mut self) {
+        if let Some(folder) = self.folder.take() {
+            remove(folder.path());
+        }
         self.lock = None;
-        self.folder = None;
         // Those with something in them stay.
         while let Some(folder) = self.made.pop() {
             let _ = fs::remove_dir(folder);
@@ -83,19 +113,15 @@ impl Drop for Preparing {
     }
 }
 
-/// Removes what nobody holds. One that is being made or removed by somebody else is none of ours.
-fn sweep(runs: &Path) {
-    let Ok(entries) = fs::read_dir(runs) else { return };
-    for entry in entries.flatten() {
-        let lock = entry.path().join("lock");
-        let ours = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        if ours
-            && lock.exists()
-            && let Ok(_held) = Lock::take(&lock, "", "")
-        {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
+/// The lock goes last: until then, others can tell what the folder is.
+fn remove(folder: &Path) {
+    let _ = fs::remove_dir_all(folder.join("examples"));
+    let _ = fs::remove_dir_all(folder);
+}
+
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let changed = entry.metadata().and_then(|about| about.modified());
+    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLD))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where a run starts: anew from a config, or on from its record.
 
-use super::{Job, go, job::ExamplesOf, results, view};
+use super::{Job, forget_examples, go, job::ExamplesOf, results, view};
 use crate::{
     Error, Kind, Result,
     cli::{Ui, args::TrainArgs, tooling::typed},
@@ -9,7 +9,7 @@ use crate::{
     training::{Stop, changes, check_config, check_unchanged, count_computed, keep_date},
 };
 use serde_json::json;
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 /// A new run.
 pub fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
@@ -61,8 +61,11 @@ pub fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
         ..RunRecord::default()
     };
     record.write(&folder.record())?;
-    if let Some(preparing) = preparing {
-        preparing.hand_over(&folder)?;
+    if let Some(preparing) = preparing
+        && let Err(e) = preparing.hand_over(&folder)
+    {
+        folder.discard()?;
+        return Err(e);
     }
     go(&job, folder, record, 0, args, ui, stop)
 }
@@ -74,9 +77,11 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     let mut record = RunRecord::read(&folder.record())?;
     let _lock = Lock::take(&folder.lock(), folder.id(), &typed(&folder, &record))?;
     folder.sweep()?;
+    Preparing::sweep(folder.output());
     // Read again: what another process did to it is over now.
     record = RunRecord::read(&folder.record())?;
     if record.status == Status::Completed {
+        forget_examples(&folder, ui);
         ui.info(format_args!("run {} is complete", folder.id()));
         return results::where_it_lies(ui, &folder, &record, args.format.format);
     }
@@ -91,7 +96,12 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     if !args.accept_changes {
         check_config(&record.config, &loaded.resolved_json())?;
     }
-    let examples = ExamplesOf::Run { folder: folder.examples(), dry: args.dry_run };
+    // Those that the run began with stay until it is known that the new ones are as good.
+    let fresh = Fresh::new(&folder);
+    let examples = ExamplesOf::Run {
+        kept: folder.examples(),
+        fresh: (!args.dry_run).then(|| fresh.0.clone()),
+    };
     let job = Job::new(loaded, &examples, ui, stop)?;
     let now = job.fingerprints()?;
     if !args.accept_changes {
@@ -102,6 +112,7 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     if args.dry_run {
         return Ok(());
     }
+    fresh.keep(&folder)?;
     note_changes(&folder, &record, &job, &now, ui)?;
     record.fingerprints = now;
     record.config = job.tools.loaded.resolved_json();
@@ -111,6 +122,42 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     record.machine = Machine::here(ui.threads());
     record.plugin_paths = plugin_paths(ui);
     go(&job, folder, record, computed, args, ui, stop)
+}
+
+/// A place beside the examples of a run, for others. What is left there goes.
+struct Fresh(PathBuf);
+
+impl Fresh {
+    fn new(folder: &RunFolder) -> Self {
+        let this = Self(folder.examples().with_extension("new"));
+        this.clear();
+        this
+    }
+
+    /// Puts them into the place of the run's.
+    fn keep(&self, folder: &RunFolder) -> Result<()> {
+        let (from, to) = (&self.0, folder.examples());
+        if !from.exists() {
+            return Ok(());
+        }
+        let swap = || -> std::io::Result<()> {
+            if to.exists() {
+                fs::remove_dir_all(&to)?;
+            }
+            fs::rename(from, &to)
+        };
+        swap().map_err(|e| Error::io("write", &to, &e))
+    }
+
+    fn clear(&self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 /// What changed and was accepted goes into the journal with its old values: the record holds the

@@ -26,7 +26,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Reads, renders, plans and checks; trains nothing and writes nothing.
+    /// Reads, renders, plans and checks; trains nothing, and writes nothing but the examples.
     pub fn new(loaded: Loaded, examples: &ExamplesOf, ui: &Ui, stop: &Stop) -> Result<Self> {
         let fresh = !matches!(examples, ExamplesOf::Run { .. });
         let tools = Tools::new(loaded, tool_options(ui, stop))?;
@@ -78,20 +78,19 @@ pub enum ExamplesOf {
     Plan,
     /// Of a new run.
     New(PathBuf),
-    /// Of a run that goes on: what is in its folder is used if it is still right. `dry`: else they
-    /// are kept nowhere.
+    /// Of a run that goes on.
     Run {
-        /// The folder.
-        folder: PathBuf,
-        /// Whether nothing may be written.
-        dry: bool,
+        /// What is here is used if it is still right.
+        kept: PathBuf,
+        /// Else they are made here; None: nowhere.
+        fresh: Option<PathBuf>,
     },
 }
 
 fn prepare(tools: &Tools, examples: &ExamplesOf, ui: &Ui, stop: &Stop) -> Result<Prepared> {
     let place = match examples {
-        ExamplesOf::Plan | ExamplesOf::Run { dry: true, .. } => Place::Nowhere,
-        ExamplesOf::New(folder) | ExamplesOf::Run { folder, dry: false } => {
+        ExamplesOf::Plan | ExamplesOf::Run { fresh: None, .. } => Place::Nowhere,
+        ExamplesOf::New(folder) | ExamplesOf::Run { fresh: Some(folder), .. } => {
             Place::Folder(folder.clone())
         }
     };
@@ -114,7 +113,7 @@ fn prepare(tools: &Tools, examples: &ExamplesOf, ui: &Ui, stop: &Stop) -> Result
         progress: Some(&show),
     };
     let there = match examples {
-        ExamplesOf::Run { folder, .. } => data::reopen(&job, folder)?,
+        ExamplesOf::Run { kept, .. } => data::reopen(&job, kept)?,
         ExamplesOf::Plan | ExamplesOf::New(_) => None,
     };
     let prepared = there.map_or_else(|| data::prepare(&job), Ok);

@@ -20,7 +20,7 @@ pub(super) struct Appender {
 
 impl Appender {
     pub fn new(file: File, name: &'static str) -> Self {
-        Self { file: BufWriter::with_capacity(256 << 10, file), name, bytes: 0 }
+        Self { file: BufWriter::with_capacity(64 << 10, file), name, bytes: 0 }
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {

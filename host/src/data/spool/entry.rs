@@ -66,6 +66,25 @@ impl From<[u64; WORDS]> for Entry {
     }
 }
 
+/// What a unit, or several, come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Examples.
+    pub examples: u64,
+    /// Tokens that the model reads: all of each example but its last.
+    pub tokens: u64,
+    /// Those of them after which a trained token is predicted.
+    pub trained_tokens: u64,
+}
+
+impl std::ops::AddAssign for Figures {
+    fn add_assign(&mut self, more: Self) {
+        self.examples += more.examples;
+        self.tokens += more.tokens;
+        self.trained_tokens += more.trained_tokens;
+    }
+}
+
 /// The units of one dataset: they lie together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {

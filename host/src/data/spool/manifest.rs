@@ -21,6 +21,12 @@ pub(in crate::data) struct SpoolManifest {
 impl SpoolManifest {
     /// Of what lies in this folder.
     pub fn of(train: &Spool, eval: &Spool, folder: &Path) -> Result<Self> {
+        // What the manifest says of them must outlive a power cut as it does.
+        for name in ["tokens", "train", "eval"] {
+            open(folder, name)?
+                .sync_all()
+                .map_err(|e| Error::io("write", folder.join(name), &e))?;
+        }
         let tokens = length(&open(folder, "tokens")?, "tokens")?;
         let columns = &train.columns;
         let kind = |c: &Column| (c.name.clone(), matches!(c.data, ColumnData::I64(_)));

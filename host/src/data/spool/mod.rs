@@ -18,7 +18,7 @@ mod manifest;
 mod rows;
 mod write;
 
-pub use entry::{Facts, Part};
+pub use entry::{Facts, Figures, Part};
 pub(super) use manifest::SpoolManifest;
 pub(super) use rows::{Rows, Used};
 pub use write::Place;
@@ -87,13 +87,17 @@ impl Spool {
         Ok(self.entry(unit)?.examples)
     }
 
-    /// Tokens that the model reads of a unit, and those after which a trained one is predicted.
+    /// The figures of a unit.
     ///
     /// # Errors
     /// `failed` if the file cannot be read.
-    pub fn tokens_of(&self, unit: u64) -> Result<(u64, u64)> {
-        let entry = self.entry(unit)?;
-        Ok((u64::from(entry.tokens), u64::from(entry.trained)))
+    pub fn figures_of(&self, unit: u64) -> Result<Figures> {
+        let Entry { examples, tokens, trained, .. } = self.entry(unit)?;
+        Ok(Figures {
+            examples: examples.into(),
+            tokens: tokens.into(),
+            trained_tokens: trained.into(),
+        })
     }
 
     /// The first unit with an example of more than `tokens` tokens: its dataset, its line, and the

@@ -11,6 +11,8 @@ pub(super) const WORDS: usize = 5;
 
 /// Rows whose texts are compared at once: in memory they take 16 MB.
 const PART: u64 = 1 << 20;
+/// Parts at most, each a file: more rows than these hold make the parts larger.
+const PARTS: u64 = 64;
 
 /// Where a record in use begins, and what its text hashes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +84,7 @@ impl Rows {
 
     fn overlap_by(&self, part: u64, is_held: impl Fn(u32, u64) -> bool) -> Result<Overlap> {
         let mut all = Overlap::default();
-        let parts = self.len().div_ceil(part).max(1);
+        let parts = self.len().div_ceil(part).clamp(1, PARTS);
         let mut files = Vec::new();
         for _ in 1..parts {
             files.push(ArrayWriter::<2>::new(self.place.nameless()?, "texts"));

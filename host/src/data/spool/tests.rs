@@ -75,7 +75,8 @@ fn figures_are_those_of_each_side() {
             (6, 2 + 3 + 5 + 6 + 8 + 9)
         );
         assert_eq!(train.facts().parts, [Part { dataset: 0, first: 0, units: 6, examples: 6 }]);
-        assert_eq!(train.tokens_of(2).unwrap(), (5, 5));
+        let figures = Figures { examples: 1, tokens: 5, trained_tokens: 5 };
+        assert_eq!(train.figures_of(2).unwrap(), figures);
         assert_eq!(train.longer_than(8).unwrap(), Some((0, 8, 9)));
         assert_eq!(train.longer_than(10).unwrap(), None);
     }

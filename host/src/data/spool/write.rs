@@ -63,8 +63,9 @@ pub(in crate::data) struct Writer {
     rows: ArrayWriter<{ super::rows::WORDS }>,
     columns: Columns,
     hash: Sha256,
-    /// The unit that examples are added to: its group, and its bytes behind room for a checksum.
-    open: Option<u64>,
+    /// The unit that examples are added to: its group and record, and its bytes behind room for a
+    /// checksum.
+    open: Option<(u64, Source)>,
     bytes: Vec<u8>,
     entry: Entry,
 }
@@ -95,7 +96,7 @@ impl Writer {
     }
 
     /// Adds the first `tokens` tokens of one example of a rendered batch. Equal neighbouring groups
-    /// are one unit.
+    /// of one record are one unit.
     pub fn add(
         &mut self,
         from: &Examples,
@@ -104,9 +105,9 @@ impl Writer {
         group: u64,
         source: Source,
     ) -> Result<()> {
-        if self.open != Some(group) {
+        if self.open != Some((group, source)) {
             self.close()?;
-            self.open = Some(group);
+            self.open = Some((group, source));
             self.bytes.resize(4, 0);
             let Source { dataset, line, record } = source;
             self.entry = Entry { dataset, line, record, ..Entry::default() };
@@ -152,8 +153,13 @@ impl Writer {
         }
         let sum = codec::checksum(&self.bytes[4..]);
         self.bytes[..4].copy_from_slice(&sum);
-        self.entry.bytes = u32::try_from(self.bytes.len())
-            .map_err(|_| Error::data("the examples of one record take more than 4 GiB"))?;
+        self.entry.bytes = u32::try_from(self.bytes.len()).map_err(|_| {
+            let Entry { dataset, line, .. } = self.entry;
+            Error::data(format!(
+                "line {line} of dataset {dataset}: its examples take more than 4 GiB"
+            ))
+            .hint("cut the record, or set `data.max_length`")
+        })?;
         self.hash.update(self.entry.bytes.to_le_bytes());
         self.hash.update(&self.bytes);
         if let Some(tokens) = &mut self.tokens {

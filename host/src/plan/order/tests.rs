@@ -163,26 +163,34 @@ proptest! {
 
     /// Places far from a mark and behind dropped batches are those of a walk from the beginning.
     #[test]
-    fn marks_lead_to_the_same_batches(n in 200_usize..400, odd in 0_usize..200, seed: u64, drop: bool) {
+    fn marks_lead_to_the_same_batches(
+        n in 200_usize..400, odd in 0_usize..200, size in 2_u32..4, seed: u64, drop: bool,
+    ) {
+        const BATCH: u32 = 3;
         let mut sizes = vec![1; n];
-        sizes[odd] = 2;
+        sizes[odd] = size;
         let units = Sizes::new(&sizes);
         let last_batch = if drop { LastBatch::Drop } else { LastBatch::Keep };
-        let order = order(&units, OrderOptions { last_batch, ..options(2, 3, seed) });
-        let mut expected = Vec::new();
+        let order = order(&units, OrderOptions { last_batch, ..options(BATCH, 3, seed) });
+        let (mut expected, mut dropped) = (Vec::new(), 0);
         for epoch in 0..3 {
             let sequence = order.sequence(epoch);
+            let examples = |open: &[u64]| open.iter().map(|u| sizes[*u as usize]).sum::<u32>();
             let mut open: Vec<u64> = Vec::new();
             for unit in (0..sequence.units()).map(|place| sequence.unit(place)) {
-                let examples: u32 = open.iter().chain([&unit]).map(|u| sizes[*u as usize]).sum();
-                if examples > 2 {
+                if examples(&open) + sizes[unit as usize] > BATCH {
                     expected.push(std::mem::take(&mut open));
                 }
                 open.push(unit);
             }
-            // One example is a full batch where the next unit may have two.
-            expected.push(open);
+            // A batch is full where the largest unit would not have fitted any more.
+            if drop && examples(&open) + size <= BATCH {
+                dropped += u64::from(examples(&open));
+            } else {
+                expected.push(open);
+            }
         }
+        prop_assert_eq!(order.dropped(), dropped);
         prop_assert_eq!(batches(&order, &units), expected);
     }
 }
