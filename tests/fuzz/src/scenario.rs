@@ -47,7 +47,7 @@ pub enum Container {
 /// A file, and how it is read.
 #[derive(Clone)]
 pub struct Scenario {
-    /// Index in [`FAMILIES`].
+    /// Index among the renderers that are tried.
     pub family: usize,
     /// As in a config.
     pub train_on: &'static str,
