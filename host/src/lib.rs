@@ -12,6 +12,7 @@ pub mod error;
 mod page;
 pub mod plan;
 pub mod plugins;
+mod random;
 pub mod runs;
 pub mod services;
 mod text;

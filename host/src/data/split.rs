@@ -1,7 +1,7 @@
 //! Which records are held out: by a draw that depends on the seed and the records alone.
 
 use super::spool::Rows;
-use crate::{Error, Result, config::EvalSplit};
+use crate::{Error, Result, config::EvalSplit, random::SplitMix};
 
 /// Which records are held out: told by their place alone, so that nothing is remembered of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ pub(super) fn choose(rows: &Rows, part: &EvalSplit, seed: u64) -> Result<Held> {
 
 /// What a record draws. No two draw the same: every step can be undone.
 fn draw(seed: u64, dataset: u32, record: u64) -> u64 {
+    let mix = |x| SplitMix(x).next();
     mix(mix(seed) ^ mix(u64::from(dataset) << 40 ^ record))
 }
 
@@ -80,14 +81,6 @@ fn nth_smallest<I: Iterator<Item = Result<u64>>>(
         prefix = prefix << 16 | digit as u64;
     }
     Ok(prefix)
-}
-
-/// `SplitMix64`'s finaliser: every bit of the input reaches every bit of the output.
-fn mix(x: u64) -> u64 {
-    let mut z = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
