@@ -73,6 +73,8 @@ pub(super) struct Epoch {
 struct Turn {
     /// Place of the first among all turns.
     start: u64,
+    /// How many.
+    units: u64,
     part: Part,
     /// Place of the first in the dataset's own walk.
     walk: u64,
@@ -83,7 +85,6 @@ struct Turn {
 impl Epoch {
     pub fn new(parts: &[Part], mix: &Mix, options: &OrderOptions, epoch: u32) -> Self {
         let mut rounds: Vec<Vec<Turn>> = Vec::new();
-        let mut sizes: Vec<Vec<u64>> = Vec::new();
         for part in parts {
             let weight = mix.weight(part.dataset);
             // Epochs count from 0, datasets from the other end.
@@ -96,16 +97,22 @@ impl Epoch {
             for (round, walk) in (from..to).step_by(part.units.max(1) as usize).enumerate() {
                 if rounds.len() == round {
                     rounds.push(Vec::new());
-                    sizes.push(Vec::new());
                 }
-                rounds[round].push(Turn { start: 0, part: *part, walk, order: order.clone() });
-                sizes[round].push(part.units.min(to - walk));
+                let units = part.units.min(to - walk);
+                rounds[round].push(Turn {
+                    start: 0,
+                    units,
+                    part: *part,
+                    walk,
+                    order: order.clone(),
+                });
             }
         }
-        let (mut turns, mut units) = (Vec::new(), 0);
-        for (turn, size) in rounds.into_iter().flatten().zip(sizes.concat()) {
-            turns.push(Turn { start: units, ..turn });
-            units += size;
+        let mut turns: Vec<Turn> = rounds.into_iter().flatten().collect();
+        let mut units = 0;
+        for turn in &mut turns {
+            turn.start = units;
+            units += turn.units;
         }
         let shuffled =
             options.shuffle.then(|| Permutation::new(units, options.seed, u64::from(epoch)));

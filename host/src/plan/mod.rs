@@ -76,7 +76,7 @@ impl Plan {
         notes.extend(mix.notes(&train.facts().parts));
         let steps = order.steps();
         if steps == 0 {
-            return Err(nothing_to_do(train.facts().examples, training.batch_size));
+            return Err(nothing_to_do(train.facts().figures.examples, training.batch_size));
         }
         if let Some(most) = training.max_steps.filter(|most| *most > steps) {
             notes.push(format!(
@@ -97,8 +97,8 @@ impl Plan {
         let facts = PlanFacts {
             steps,
             epochs: training.epochs,
-            examples: train.facts().examples,
-            eval_examples: eval.facts().examples,
+            examples: train.facts().figures.examples,
+            eval_examples: eval.facts().figures.examples,
             seen: seen.examples,
             tokens: seen.tokens,
             trained_tokens: seen.trained_tokens,
@@ -167,19 +167,13 @@ fn figures(train: &Spool, units: &[u64]) -> Result<Figures> {
 
 /// What a run sees, all epochs together.
 fn seen(train: &Spool, order: &Order, mix: &Mix) -> Result<Figures> {
-    let facts = train.facts();
-    let epoch = Figures {
-        examples: facts.examples,
-        tokens: facts.tokens,
-        trained_tokens: facts.trained_tokens,
-    };
     let mut seen = Figures::default();
     // Epochs that are the whole need no looking up; of those that are cut, only the last may be.
     let whole = mix.is_plain() && (!order.is_cut() || order.dropped() == 0);
     let epochs: Vec<_> = order.epochs().collect();
     for (i, steps) in epochs.iter().enumerate() {
         if whole && (i + 1 < epochs.len() || !order.is_cut()) {
-            seen += epoch;
+            seen += train.facts().figures;
             continue;
         }
         order.each_batch(train, steps.clone(), &mut |_, batch| {

@@ -28,7 +28,7 @@ pub trait Units {
     ///
     /// # Errors
     /// `failed` if it cannot be read.
-    fn examples_of(&self, unit: u64) -> Result<u32>;
+    fn examples_of(&self, unit: u64) -> Result<u64>;
 }
 
 impl Units for Spool {
@@ -36,8 +36,8 @@ impl Units for Spool {
         self.facts()
     }
 
-    fn examples_of(&self, unit: u64) -> Result<u32> {
-        self.examples_of(unit)
+    fn examples_of(&self, unit: u64) -> Result<u64> {
+        Ok(self.figures_of(unit)?.examples)
     }
 }
 
@@ -176,7 +176,7 @@ impl Order {
             let unit = epoch.unit(place);
             let examples = match self.even {
                 Some(examples) => examples,
-                None => u64::from(units.examples_of(unit)?),
+                None => units.examples_of(unit)?,
             };
             if open > 0 && open + examples > u64::from(self.options.batch_size) {
                 break;

@@ -26,6 +26,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    pub fn figures(&self) -> Figures {
+        Figures {
+            examples: self.examples.into(),
+            tokens: self.tokens.into(),
+            trained_tokens: self.trained.into(),
+        }
+    }
+
     pub fn source(&self) -> Source {
         Source { dataset: self.dataset, line: self.line, record: self.record }
     }
@@ -67,7 +75,7 @@ impl From<[u64; WORDS]> for Entry {
 }
 
 /// What a unit, or several, come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     /// Examples.
     pub examples: u64,
@@ -98,21 +106,17 @@ pub struct Part {
     pub examples: u64,
 }
 
-/// Figures of all units.
+/// What is known of all units.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The datasets that have any, in order.
     pub parts: Vec<Part>,
-    /// Examples.
-    pub examples: u64,
+    /// All of them together, once over the data.
+    pub figures: Figures,
     /// Examples of the smallest unit.
     pub smallest: u32,
     /// Examples of the largest unit.
     pub largest: u32,
-    /// Tokens that the model reads, once over the data.
-    pub tokens: u64,
-    /// Those of them after which a trained token is predicted.
-    pub trained_tokens: u64,
     /// Units without a trained token.
     pub untrained: u64,
     /// Tokens of the longest example.
@@ -141,12 +145,10 @@ impl Facts {
                 examples: u64::from(entry.examples),
             }),
         }
-        self.examples += u64::from(entry.examples);
+        self.figures += entry.figures();
         self.smallest =
             if number == 0 { entry.examples } else { self.smallest.min(entry.examples) };
         self.largest = self.largest.max(entry.examples);
-        self.tokens += u64::from(entry.tokens);
-        self.trained_tokens += u64::from(entry.trained);
         self.untrained += u64::from(entry.trained == 0);
         self.longest = self.longest.max(u64::from(entry.longest));
     }

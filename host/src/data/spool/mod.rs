@@ -55,7 +55,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Its figures.
+    /// What is known of all units.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.facts
@@ -79,25 +79,12 @@ impl Spool {
         self.entries.len() == 0
     }
 
-    /// Examples of a unit.
-    ///
-    /// # Errors
-    /// `failed` if the file cannot be read.
-    pub fn examples_of(&self, unit: u64) -> Result<u32> {
-        Ok(self.entry(unit)?.examples)
-    }
-
     /// The figures of a unit.
     ///
     /// # Errors
     /// `failed` if the file cannot be read.
     pub fn figures_of(&self, unit: u64) -> Result<Figures> {
-        let Entry { examples, tokens, trained, .. } = self.entry(unit)?;
-        Ok(Figures {
-            examples: examples.into(),
-            tokens: tokens.into(),
-            trained_tokens: trained.into(),
-        })
+        Ok(self.entry(unit)?.figures())
     }
 
     /// The first unit with an example of more than `tokens` tokens: its dataset, its line, and the

@@ -69,9 +69,12 @@ fn figures_are_those_of_each_side() {
         let written = writer.finish().unwrap();
         let (train, eval, _) = written.part(|_, record| record % 3 == 0).unwrap();
         // By hand: records 0, 3, 6 and 9 are held out, and a token fewer is read than there is.
-        assert_eq!((eval.facts().examples, eval.facts().tokens), (4, 1 + 4 + 7 + 10));
         assert_eq!(
-            (train.facts().examples, train.facts().trained_tokens),
+            (eval.facts().figures.examples, eval.facts().figures.tokens),
+            (4, 1 + 4 + 7 + 10)
+        );
+        assert_eq!(
+            (train.facts().figures.examples, train.facts().figures.trained_tokens),
             (6, 2 + 3 + 5 + 6 + 8 + 9)
         );
         assert_eq!(train.facts().parts, [Part { dataset: 0, first: 0, units: 6, examples: 6 }]);

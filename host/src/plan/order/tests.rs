@@ -47,8 +47,8 @@ impl Units for Sizes {
         &self.facts
     }
 
-    fn examples_of(&self, unit: u64) -> Result<u32> {
-        Ok(self.sizes[unit as usize])
+    fn examples_of(&self, unit: u64) -> Result<u64> {
+        Ok(self.sizes[unit as usize].into())
     }
 }
 
