@@ -1,5 +1,5 @@
-//! A place for the examples of a run that does not exist yet: they are prepared before it is known
-//! whether it can begin, and no run is to be left behind where it cannot.
+//! A place where examples are made before it is known whether their run can begin, or go on: no run is to
+//! be left behind where it cannot begin, and none is to lose the examples that it has.
 
 use super::{Lock, RunFolder, durable};
 use crate::{Error, Result};
@@ -19,11 +19,11 @@ const OLD: Duration = Duration::from_secs(600);
 /// A folder beside the runs. It is gone when this is dropped, and what was made for it.
 #[derive(Debug)]
 pub struct Preparing {
-    folder: Option<tempfile::TempDir>,
+    folder: tempfile::TempDir,
     /// Held while it is used: others leave it alone.
-    lock: Option<Lock>,
-    /// Folders above it that were not there, the outermost first.
-    made: Vec<PathBuf>,
+    _lock: Lock,
+    /// Goes after the folder.
+    _made: Made,
 }
 
 impl Preparing {
@@ -33,14 +33,10 @@ impl Preparing {
     /// `failed` if nothing can be written there.
     pub fn new(output: &Path) -> Result<Self> {
         let runs = output.join("runs");
-        let absent = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-        let mut made: Vec<PathBuf> =
-            runs.ancestors().take_while(absent).map(Path::to_owned).collect();
-        made.reverse();
-        let mut this = Self { folder: None, lock: None, made };
-        Self::sweep(output);
+        let made = Made::above(&runs);
+        Self::sweep(&runs);
         let mut tries = 0;
-        let (folder, lock) = loop {
+        loop {
             // Who fails takes back what it made: perhaps this.
             durable::create_folder(&runs)?;
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&runs);
@@ -49,18 +45,18 @@ impl Preparing {
             tries += 1;
             match Lock::take(&path, "", "") {
                 // A sweep that found it before it was locked may have removed it.
-                Ok(lock) if path.exists() => break (folder, lock),
+                Ok(lock) if path.exists() => {
+                    return Ok(Self { folder, _lock: lock, _made: made });
+                }
                 Err(e) if tries == TRIES => return Err(e),
                 Ok(_) | Err(_) => {}
             }
-        };
-        (this.folder, this.lock) = (Some(folder), Some(lock));
-        Ok(this)
+        }
     }
 
     /// Removes what killed processes left. What somebody holds, or is making, is left alone.
-    pub fn sweep(output: &Path) {
-        let Ok(entries) = fs::read_dir(output.join("runs")) else { return };
+    fn sweep(runs: &Path) {
+        let Ok(entries) = fs::read_dir(runs) else { return };
         for entry in entries.flatten() {
             let folder = entry.path();
             if !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
@@ -82,32 +78,55 @@ impl Preparing {
     /// Where the examples go.
     #[must_use]
     pub fn examples(&self) -> PathBuf {
-        self.folder.as_ref().map(|dir| dir.path().join("examples")).unwrap_or_default()
+        self.folder.path().join("examples")
     }
 
-    /// Hands the examples to their run.
+    /// Hands the examples to their run, in place of those that it has. If none were made, it keeps
+    /// them.
     ///
     /// # Errors
     /// `failed` if they cannot be moved.
-    pub fn hand_over(mut self, run: &RunFolder) -> Result<()> {
+    pub fn hand_over(self, run: &RunFolder) -> Result<()> {
         let (from, to) = (self.examples(), run.examples());
         failpoint!("examples:prepared");
-        fs::rename(&from, &to).map_err(|e| Error::io("write", &to, &e))?;
+        let swap = || -> std::io::Result<()> {
+            if !from.exists() {
+                return Ok(());
+            }
+            if to.exists() {
+                fs::remove_dir_all(&to)?;
+            }
+            fs::rename(&from, &to)
+        };
+        swap().map_err(|e| Error::io("write", &to, &e))?;
         failpoint!("examples:handed-over");
-        // The run is in them now.
-        self.made.clear();
         Ok(())
     }
 }
 
 impl Drop for Preparing {
     fn drop(&mut self) {
-        if let Some(folder) = self.folder.take() {
-            remove(folder.path());
-        }
-        self.lock = None;
-        // Those with something in them stay.
-        while let Some(folder) = self.made.pop() {
+        remove(self.folder.path());
+    }
+}
+
+/// Folders that were not there, the outermost first. Those with something in them stay.
+#[derive(Debug)]
+struct Made(Vec<PathBuf>);
+
+impl Made {
+    fn above(folder: &Path) -> Self {
+        let absent = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let mut made: Vec<PathBuf> =
+            folder.ancestors().take_while(absent).map(Path::to_owned).collect();
+        made.reverse();
+        Self(made)
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        while let Some(folder) = self.0.pop() {
             let _ = fs::remove_dir(folder);
         }
     }

@@ -1,6 +1,6 @@
 //! Where a run starts: anew from a config, or on from its record.
 
-use super::{Job, forget_examples, go, job::ExamplesOf, results, view};
+use super::{Job, forget_examples, go, results, view};
 use crate::{
     Error, Kind, Result,
     cli::{Ui, args::TrainArgs, tooling::typed},
@@ -9,7 +9,7 @@ use crate::{
     training::{Stop, changes, check_config, check_unchanged, count_computed, keep_date},
 };
 use serde_json::json;
-use std::{fs, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 /// A new run.
 pub fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
@@ -19,15 +19,8 @@ pub fn begin(args: &TrainArgs, ui: &Ui, stop: &Stop) -> Result<()> {
     })?;
     let loaded = config::load(&path, &args.set.set)?;
     let output = args.output.dir(Some(&loaded));
-    let preparing = match args.dry_run {
-        true => None,
-        false => Some(Preparing::new(&output)?),
-    };
-    let examples = match &preparing {
-        Some(preparing) => ExamplesOf::New(preparing.examples()),
-        None => ExamplesOf::Plan,
-    };
-    let job = Job::new(loaded, &examples, ui, stop)?;
+    let preparing = preparing(args, &output)?;
+    let job = Job::new(loaded, preparing.as_ref(), None, ui, stop)?;
     view::plan(ui, &job, args.format.format, &output, args.dry_run)?;
     if args.dry_run {
         return Ok(());
@@ -77,7 +70,6 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     let mut record = RunRecord::read(&folder.record())?;
     let _lock = Lock::take(&folder.lock(), folder.id(), &typed(&folder, &record))?;
     folder.sweep()?;
-    Preparing::sweep(folder.output());
     // Read again: what another process did to it is over now.
     record = RunRecord::read(&folder.record())?;
     if record.status == Status::Completed {
@@ -96,13 +88,9 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     if !args.accept_changes {
         check_config(&record.config, &loaded.resolved_json())?;
     }
-    // Those that the run began with stay until it is known that the new ones are as good.
-    let fresh = Fresh::new(&folder);
-    let examples = ExamplesOf::Run {
-        kept: folder.examples(),
-        fresh: (!args.dry_run).then(|| fresh.0.clone()),
-    };
-    let job = Job::new(loaded, &examples, ui, stop)?;
+    // The examples that the run began with stay until it is known that new ones are as good.
+    let preparing = preparing(args, folder.output())?;
+    let job = Job::new(loaded, preparing.as_ref(), Some(&folder.examples()), ui, stop)?;
     let now = job.fingerprints()?;
     if !args.accept_changes {
         check_unchanged(&record.fingerprints, &now)?;
@@ -112,7 +100,9 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     if args.dry_run {
         return Ok(());
     }
-    fresh.keep(&folder)?;
+    if let Some(preparing) = preparing {
+        preparing.hand_over(&folder)?;
+    }
     note_changes(&folder, &record, &job, &now, ui)?;
     record.fingerprints = now;
     record.config = job.tools.loaded.resolved_json();
@@ -124,40 +114,9 @@ pub fn resume(args: &TrainArgs, run: &str, ui: &Ui, stop: &Stop) -> Result<()> {
     go(&job, folder, record, computed, args, ui, stop)
 }
 
-/// A place beside the examples of a run, for others. What is left there goes.
-struct Fresh(PathBuf);
-
-impl Fresh {
-    fn new(folder: &RunFolder) -> Self {
-        let this = Self(folder.examples().with_extension("new"));
-        this.clear();
-        this
-    }
-
-    /// Puts them into the place of the run's.
-    fn keep(&self, folder: &RunFolder) -> Result<()> {
-        let (from, to) = (&self.0, folder.examples());
-        if !from.exists() {
-            return Ok(());
-        }
-        let swap = || -> std::io::Result<()> {
-            if to.exists() {
-                fs::remove_dir_all(&to)?;
-            }
-            fs::rename(from, &to)
-        };
-        swap().map_err(|e| Error::io("write", &to, &e))
-    }
-
-    fn clear(&self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        self.clear();
-    }
+/// Where examples are made; None: nothing may be written.
+fn preparing(args: &TrainArgs, output: &Path) -> Result<Option<Preparing>> {
+    (!args.dry_run).then(|| Preparing::new(output)).transpose()
 }
 
 /// What changed and was accepted goes into the journal with its old values: the record holds the

@@ -6,12 +6,12 @@ use crate::{
     config::Loaded,
     data::{self, DataReport, Place, Prepared},
     plan::{Plan, check_context, check_honoured, check_scale, unusual},
-    runs,
+    runs::{self, Preparing},
     text::plural,
     tokenizer::context_length,
     training::{LossPath, Scorer, Stop, Tools},
 };
-use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{ops::ControlFlow, path::Path, sync::Arc};
 use tinsmith_plugin_api::LossScope;
 
 /// Everything that is known before a run begins.
@@ -26,14 +26,20 @@ pub struct Job {
 }
 
 impl Job {
-    /// Reads, renders, plans and checks; trains nothing, and writes nothing but the examples.
-    pub fn new(loaded: Loaded, examples: &ExamplesOf, ui: &Ui, stop: &Stop) -> Result<Self> {
-        let fresh = !matches!(examples, ExamplesOf::Run { .. });
+    /// Reads, renders, plans and checks; trains nothing, and writes nothing but the examples:
+    /// without a place for them, they are kept nowhere. A run that goes on has them in `kept`.
+    pub fn new(
+        loaded: Loaded,
+        preparing: Option<&Preparing>,
+        kept: Option<&Path>,
+        ui: &Ui,
+        stop: &Stop,
+    ) -> Result<Self> {
         let tools = Tools::new(loaded, tool_options(ui, stop))?;
         let loss = tools.loss()?;
         let base = tools.base_model()?;
         let can = tools.trainer(None)?.capabilities()?;
-        let mut notes = check_honoured(&tools.loaded, &can, fresh)?;
+        let mut notes = check_honoured(&tools.loaded, &can, kept.is_none())?;
         let name = &tools.loaded.config.training.loss.name;
         let trainer = &tools.loaded.config.trainer.name;
         let path = LossPath::choose(name, Arc::clone(&loss), trainer, &can)
@@ -42,7 +48,7 @@ impl Job {
             .map_err(|e| tools.loaded.error_at("training.normalization", e))?;
         let checks = tools.loaded.config.eval.checks.clone().unwrap_or_default();
         let scorer = Scorer::new(&checks).map_err(|e| tools.loaded.error_at("eval.checks", e))?;
-        let prepared = prepare(&tools, examples, ui, stop)?;
+        let prepared = prepare(&tools, preparing, kept, ui, stop)?;
         check_pairs(&tools, prepared.report.pairs, loss.scope())?;
         let config = &tools.loaded.config;
         let mut plan = Plan::new(config, &prepared.train, &prepared.eval, loss.inputs()).map_err(
@@ -71,29 +77,14 @@ impl Job {
     }
 }
 
-/// Whose examples are prepared, and where they are kept.
-#[derive(Clone, Debug)]
-pub enum ExamplesOf {
-    /// Of a plan: nowhere.
-    Plan,
-    /// Of a new run.
-    New(PathBuf),
-    /// Of a run that goes on.
-    Run {
-        /// What is here is used if it is still right.
-        kept: PathBuf,
-        /// Else they are made here; None: nowhere.
-        fresh: Option<PathBuf>,
-    },
-}
-
-fn prepare(tools: &Tools, examples: &ExamplesOf, ui: &Ui, stop: &Stop) -> Result<Prepared> {
-    let place = match examples {
-        ExamplesOf::Plan | ExamplesOf::Run { fresh: None, .. } => Place::Nowhere,
-        ExamplesOf::New(folder) | ExamplesOf::Run { fresh: Some(folder), .. } => {
-            Place::Folder(folder.clone())
-        }
-    };
+/// Examples as they are in the folder `kept`, if they are still right there; else made anew.
+fn prepare(
+    tools: &Tools,
+    preparing: Option<&Preparing>,
+    kept: Option<&Path>,
+    ui: &Ui,
+    stop: &Stop,
+) -> Result<Prepared> {
     let bar = ui.progress(0, "{spinner} reading and rendering: {msg}");
     let show = |report: &DataReport| {
         let rows = plural(report.rows, "row");
@@ -107,15 +98,12 @@ fn prepare(tools: &Tools, examples: &ExamplesOf, ui: &Ui, stop: &Stop) -> Result
         loaded: &tools.loaded,
         renderer: Arc::clone(&tools.renderer),
         tokenizer: Arc::clone(&tools.tokenizer),
-        place,
+        place: preparing.map_or(Place::Nowhere, |place| Place::Folder(place.examples())),
         made_with: serde_json::json!(tools.fingerprints("", "", "")?).to_string(),
         threads: ui.threads(),
         progress: Some(&show),
     };
-    let there = match examples {
-        ExamplesOf::Run { kept, .. } => data::reopen(&job, kept)?,
-        ExamplesOf::Plan | ExamplesOf::New(_) => None,
-    };
+    let there = kept.map_or(Ok(None), |folder| data::reopen(&job, folder))?;
     let prepared = there.map_or_else(|| data::prepare(&job), Ok);
     bar.clear();
     prepared
