@@ -1,14 +1,17 @@
 //! The tokenizer's control tokens, and where a text spells them.
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 use tinsmith_plugin_api::{AddedToken, Error, Result};
 
 /// The tokenizer's control tokens.
 #[derive(Debug)]
 pub(crate) struct Controls {
     texts: AhoCorasick,
+    /// By the number of their text.
     ids: Vec<i32>,
+    /// The same, to be looked up.
+    known: HashSet<i32>,
 }
 
 impl Controls {
@@ -18,12 +21,14 @@ impl Controls {
             .match_kind(MatchKind::LeftmostLongest)
             .build(control().map(|token| &token.content))
             .map_err(|e| Error::config(format!("the tokenizer's control tokens: {e}")))?;
-        Ok(Self { texts, ids: control().map(|token| token.id).collect() })
+        let ids: Vec<i32> = control().map(|token| token.id).collect();
+        let known = ids.iter().copied().collect();
+        Ok(Self { texts, ids, known })
     }
 
     /// Whether this is one.
     pub(crate) fn has(&self, token: i32) -> bool {
-        self.ids.contains(&token)
+        self.known.contains(&token)
     }
 
     /// The control tokens in `text`, in order.

@@ -7,7 +7,7 @@ mod spelled;
 use crate::controls::Controls;
 use serde_json::{Value, json};
 use spelled::Spelled;
-use tinsmith_plugin_api::{Parsed, Result, Services, Termination};
+use tinsmith_plugin_api::{Parsed, Result, Services, Termination, TokenizerInfo};
 
 /// An assistant message as chat JSON.
 pub(crate) fn assistant(content: &str) -> Value {
@@ -29,8 +29,9 @@ impl Reader {
     /// # Errors
     /// `unsupported` where the run has no tokenizer.
     pub(crate) fn new(services: &Services) -> Result<Self> {
-        let controls = Controls::new(&services.tokenizer()?.added_tokens)?;
-        Ok(Self { services: services.clone(), controls, eos: eos(services)? })
+        let info = services.tokenizer()?;
+        let controls = Controls::new(&info.added_tokens)?;
+        Ok(Self { services: services.clone(), controls, eos: eos(services, &info) })
     }
 
     /// The tokenizer's end-of-sequence token, if it has one.
@@ -92,10 +93,6 @@ impl Ended {
 }
 
 /// The id of the tokenizer's end-of-sequence token, if it has one.
-///
-/// # Errors
-/// `unsupported` where the run has no tokenizer.
-pub(crate) fn eos(services: &Services) -> Result<Option<i32>> {
-    let info = services.tokenizer()?;
-    Ok(info.eos_token.as_deref().and_then(|eos| services.token_id(eos)))
+pub(crate) fn eos(services: &Services, info: &TokenizerInfo) -> Option<i32> {
+    info.eos_token.as_deref().and_then(|eos| services.token_id(eos))
 }

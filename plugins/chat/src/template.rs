@@ -57,7 +57,7 @@ impl DatasetRenderer for Template {
         })?;
         let jinja = Jinja::new(source, &info, &config)?;
         let controls = Controls::new(&info.added_tokens)?;
-        let eos = response::eos(&services)?;
+        let eos = response::eos(&services, &info);
         let stop = find_stop(&jinja, &controls, eos);
         let encoder = Encoder::new(services.clone(), controls);
         Ok(Self { config, services, jinja, encoder, bos: info.bos_token, stop, eos })
