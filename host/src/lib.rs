@@ -15,6 +15,7 @@ pub mod plugins;
 mod random;
 pub mod runs;
 pub mod services;
+mod stamp;
 mod text;
 pub mod tokenizer;
 pub mod training;

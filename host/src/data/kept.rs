@@ -17,11 +17,11 @@ use super::{
     source::DataSource,
     spool::SpoolManifest,
 };
-use crate::{Error, Result, runs};
+use crate::{Error, Result, runs, stamp::stamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::{fs, path::Path, time::UNIX_EPOCH};
+use std::{borrow::Cow, fs, path::Path};
 
 const MANIFEST: &str = "manifest.json";
 /// Files that decide how a tokenizer encodes.
@@ -30,17 +30,17 @@ const TOKENIZER: [&str; 3] = ["tokenizer.json", "tokenizer_config.json", "specia
 const SCHEMA: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct Manifest {
+struct Manifest<'a> {
     schema: u32,
     /// Of all that they were made of.
     key: String,
     fingerprint: String,
     rendered: String,
     spool: SpoolManifest,
-    report: DataReport,
+    report: Cow<'a, DataReport>,
     /// The report's, number by number.
     lengths: Vec<(usize, u64)>,
-    prompts: Vec<HeldOut>,
+    prompts: Cow<'a, [HeldOut]>,
 }
 
 /// The examples in this folder, if they are what [`super::prepare`] would make now.
@@ -51,13 +51,14 @@ pub fn reopen(job: &DataJob<'_>, folder: &Path) -> Result<Option<Prepared>> {
     check_fits(job)?;
     let key = key(job, &sources(job.loaded)?);
     let Ok(bytes) = fs::read(folder.join(MANIFEST)) else { return Ok(None) };
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) else { return Ok(None) };
+    let Ok(manifest) = serde_json::from_slice::<Manifest<'_>>(&bytes) else { return Ok(None) };
     if manifest.schema != SCHEMA || key.as_ref() != Some(&manifest.key) {
         return Ok(None);
     }
     // Files that are damaged are made anew.
     let Ok((train, eval)) = manifest.spool.open(folder) else { return Ok(None) };
-    let Manifest { fingerprint, rendered, mut report, lengths, prompts, .. } = manifest;
+    let Manifest { fingerprint, rendered, report, lengths, prompts, .. } = manifest;
+    let (mut report, prompts) = (report.into_owned(), prompts.into_owned());
     report.lengths = lengths.into_iter().collect::<Lengths>();
     Ok(Some(Prepared { train, eval, prompts, report, fingerprint, rendered }))
 }
@@ -80,9 +81,9 @@ pub(super) fn keep(
         fingerprint: prepared.fingerprint.clone(),
         rendered: prepared.rendered.clone(),
         spool: SpoolManifest::of(&prepared.train, &prepared.eval, folder)?,
-        report: prepared.report.clone(),
+        report: Cow::Borrowed(&prepared.report),
         lengths: prepared.report.lengths.counts().collect(),
-        prompts: prepared.prompts.clone(),
+        prompts: Cow::Borrowed(&prepared.prompts),
     };
     let json = serde_json::to_vec(&manifest)
         .map_err(|e| Error::failed(format!("write the manifest of the examples: {e}")))?;
@@ -93,16 +94,9 @@ pub(super) fn keep(
 pub(super) fn key(job: &DataJob<'_>, sources: &[DataSource]) -> Option<String> {
     let config = &job.loaded.config;
     let file = |path: &Path| {
-        let about = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        let changed = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         // A run that goes on may name it from another folder.
-        let path = fs::canonicalize(path).ok()?;
-        Some(json!([
-            path.to_string_lossy(),
-            about.len(),
-            changed.as_secs(),
-            changed.subsec_nanos()
-        ]))
+        let name = fs::canonicalize(path).ok()?;
+        Some(json!([name.to_string_lossy(), stamp(path)?]))
     };
     let files: Vec<_> = sources.iter().map(|s| file(&s.path)).collect::<Option<_>>()?;
     let model = &config.model;

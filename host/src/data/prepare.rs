@@ -71,8 +71,8 @@ pub struct Prepared {
 ///
 /// # Errors
 /// A usage error for a tokenizer that does not fit the model and for settings that do not fit the
-/// data; `interrupted` if `progress` breaks off; a data error for bad rows (unless `data.on_bad_record` is `skip`), for empty files, and
-/// where nothing is left to train on.
+/// data; `interrupted` if `progress` breaks off; a data error for bad rows (unless
+/// `data.on_bad_record` is `skip`), for empty files, and where nothing is left to train on.
 pub fn prepare(job: &DataJob<'_>) -> Result<Prepared> {
     let config = &job.loaded.config;
     check_fits(job)?;

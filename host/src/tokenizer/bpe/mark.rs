@@ -1,9 +1,9 @@
 //! Which tokenizers were compared with the reference already, so that the next start need not load
 //! it: an empty file for each, below the cache folder of the user.
 
-use crate::{env, plugins::dirs, tokenizer::files::Files};
+use crate::{env, plugins::dirs, stamp::stamp, tokenizer::files::Files};
 use sha2::{Digest, Sha256};
-use std::{fs, path::PathBuf, time::UNIX_EPOCH};
+use std::{fs, path::PathBuf};
 use tokenizers::AddedToken;
 
 /// Smaller files are compared every time, which takes milliseconds.
@@ -19,10 +19,7 @@ impl Mark {
         if files.tokenizer.len() < SMALL {
             return Self(None);
         }
-        let program = std::env::current_exe().and_then(fs::metadata).ok().and_then(|facts| {
-            let changed = facts.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-            Some((facts.len(), changed))
-        });
+        let program = std::env::current_exe().ok().and_then(|path| stamp(&path));
         let folder = dirs::below_home(env::XDG_CACHE_HOME, ".cache");
         let path = folder.zip(program).map(|(folder, program)| {
             let facts = format!("{fingerprint} {program:?} {added:?}");
