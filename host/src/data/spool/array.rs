@@ -5,47 +5,60 @@ use crate::{Error, Result};
 use std::{
     fs::File,
     io::{BufWriter, Write},
+    path::{Path, PathBuf},
 };
 
 /// Rows that are read at once.
 const BLOCK: u64 = 1024;
 
-/// A file that is being written, and what errors call it.
+/// A file just made, and what errors call it: its path, or its folder if it has no name.
+pub(super) struct Made {
+    pub file: File,
+    pub path: PathBuf,
+}
+
+/// A file that is being written.
 pub(super) struct Appender {
     file: BufWriter<File>,
-    name: &'static str,
+    path: PathBuf,
     /// Bytes so far.
     pub bytes: u64,
 }
 
 impl Appender {
-    pub fn new(file: File, name: &'static str) -> Self {
-        Self { file: BufWriter::with_capacity(64 << 10, file), name, bytes: 0 }
+    pub fn new(Made { file, path }: Made) -> Self {
+        Self { file: BufWriter::with_capacity(64 << 10, file), path, bytes: 0 }
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(|e| failed("write", self.name, &e))
+        self.file.write_all(bytes).map_err(|e| unwritten(&self.path, &e))
     }
 
     pub fn finish(self) -> Result<File> {
-        self.file.into_inner().map_err(|e| failed("write", self.name, e.error()))
+        self.file.into_inner().map_err(|e| unwritten(&self.path, e.error()))
     }
 }
 
-fn failed(doing: &str, name: &str, e: &std::io::Error) -> Error {
-    Error::io(&format!("{doing} the {name} of the prepared examples"), name, e)
+fn unwritten(path: &Path, e: &std::io::Error) -> Error {
+    Error::io("write the prepared examples", path, e)
+}
+
+/// The folder was renamed since, perhaps: it is not named.
+fn unread(name: &str, e: &std::io::Error) -> Error {
+    Error::io("read the prepared examples", Path::new("examples").join(name), e)
 }
 
 /// Rows being appended.
 pub(super) struct ArrayWriter<const N: usize> {
     file: Appender,
+    name: &'static str,
     len: u64,
 }
 
 impl<const N: usize> ArrayWriter<N> {
-    pub fn new(file: File, name: &'static str) -> Self {
-        Self { file: Appender::new(file, name), len: 0 }
+    pub fn new(made: Made, name: &'static str) -> Self {
+        Self { file: Appender::new(made), name, len: 0 }
     }
 
     pub fn push(&mut self, row: [u64; N]) -> Result<()> {
@@ -54,8 +67,8 @@ impl<const N: usize> ArrayWriter<N> {
     }
 
     pub fn finish(self) -> Result<Array<N>> {
-        let (len, name) = (self.len, self.file.name);
-        Ok(Array { file: self.file.finish()?, name, len })
+        let Self { file, name, len } = self;
+        Ok(Array { file: file.finish()?, name, len })
     }
 }
 
@@ -72,10 +85,10 @@ impl<const N: usize> Array<N> {
 
     /// The rows of a file that has `len` of them.
     pub fn open(file: File, name: &'static str, len: u64) -> Result<Self> {
-        let bytes = file.metadata().map_err(|e| failed("read", name, &e))?.len();
+        let bytes = file.metadata().map_err(|e| unread(name, &e))?.len();
         if bytes != len * Self::BYTES {
             return Err(Error::failed(format!(
-                "the {name} of the prepared examples has {bytes} bytes instead of {}",
+                "`examples/{name}` has {bytes} bytes instead of {}",
                 len * Self::BYTES
             )));
         }
@@ -89,7 +102,7 @@ impl<const N: usize> Array<N> {
     pub fn get(&self, i: u64) -> Result<[u64; N]> {
         let mut row = [[0; 8]; N];
         read_at(&self.file, row.as_flattened_mut(), i * Self::BYTES)
-            .map_err(|e| failed("read", self.name, &e))?;
+            .map_err(|e| unread(self.name, &e))?;
         Ok(row.map(u64::from_le_bytes))
     }
 
@@ -103,7 +116,7 @@ impl<const N: usize> Array<N> {
                 block.as_flattened_mut().as_flattened_mut(),
                 start * Self::BYTES,
             );
-            let failure = read.err().map(|e| Err(failed("read", self.name, &e)));
+            let failure = read.err().map(|e| Err(unread(self.name, &e)));
             let rows = if failure.is_some() { Vec::new() } else { block };
             failure.into_iter().chain(rows.into_iter().map(|row| Ok(row.map(u64::from_le_bytes))))
         })
@@ -133,12 +146,11 @@ pub(super) fn read_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> st
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Place, *};
 
     #[test]
     fn rows_come_back_by_index_and_in_order() {
-        let file = tempfile::tempfile().unwrap();
-        let mut writer = ArrayWriter::<2>::new(file, "rows");
+        let mut writer = ArrayWriter::<2>::new(Place::Nowhere.nameless().unwrap(), "rows");
         // More than two blocks.
         let rows = 2 * BLOCK + 7;
         (0..rows).for_each(|i| writer.push([i, u64::MAX - i]).unwrap());
@@ -148,6 +160,18 @@ mod tests {
         let all: Vec<[u64; 2]> = array.iter().map(Result::unwrap).collect();
         assert_eq!(all, (0..rows).map(|i| [i, u64::MAX - i]).collect::<Vec<_>>());
         assert!(array.get(rows).is_err());
+    }
+
+    /// A disk that is full says which file it was, and what to do.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_names_the_file() {
+        let file = File::options().write(true).open("/dev/full").unwrap();
+        let made = Made { file, path: "runs/1/examples/train".into() };
+        let mut writer = ArrayWriter::<2>::new(made, "train");
+        let e = writer.push([1, 2]).and_then(|()| writer.finish().map(drop)).unwrap_err();
+        assert!(e.message.contains("`runs/1/examples/train`"), "{e}");
+        assert!(e.hint.as_deref().is_some_and(|h| h.contains("free some space")), "{e}");
     }
 
     #[test]

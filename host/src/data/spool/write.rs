@@ -2,7 +2,7 @@
 
 use super::{
     Columns, Rows, Spool, Used,
-    array::{Appender, ArrayWriter},
+    array::{Appender, ArrayWriter, Made},
     codec,
     entry::{Entry, Facts, WORDS},
 };
@@ -38,20 +38,25 @@ impl Place {
         .map_err(|e| Error::io("make anew", folder, &e))
     }
 
-    fn named(&self, name: &str) -> Result<File> {
+    fn named(&self, name: &str) -> Result<Made> {
         let Self::Folder(folder) = self else { return self.nameless() };
         let path = folder.join(name);
-        let options = File::options().read(true).write(true).create_new(true).open(&path);
-        options.map_err(|e| Error::io("write", path, &e))
+        match File::options().read(true).write(true).create_new(true).open(&path) {
+            Ok(file) => Ok(Made { file, path }),
+            Err(e) => Err(Error::io("write", path, &e)),
+        }
     }
 
     /// A file that is gone when nobody uses it any more.
-    pub(super) fn nameless(&self) -> Result<File> {
+    pub(super) fn nameless(&self) -> Result<Made> {
         let folder = match self {
             Self::Folder(folder) => folder.clone(),
             Self::Nowhere => std::env::temp_dir(),
         };
-        tempfile::tempfile_in(&folder).map_err(|e| Error::io("write in", folder, &e))
+        match tempfile::tempfile_in(&folder) {
+            Ok(file) => Ok(Made { file, path: folder }),
+            Err(e) => Err(Error::io("write in", folder, &e)),
+        }
     }
 }
 
@@ -74,7 +79,7 @@ impl Writer {
     pub fn new(place: Place) -> Result<Self> {
         place.make()?;
         let tokens = match place {
-            Place::Folder(_) => Some(Appender::new(place.named("tokens")?, "tokens")),
+            Place::Folder(_) => Some(Appender::new(place.named("tokens")?)),
             Place::Nowhere => None,
         };
         Ok(Self {
