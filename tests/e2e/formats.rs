@@ -233,10 +233,11 @@ fn columns_that_the_loss_needs_must_be_there() {
         .enumerate()
         .map(|(i, line)| if i == 3 { line.replace("advantages", "adv") } else { line.to_owned() })
         .collect();
-    sandbox.write("chats.jsonl", lines.join("\n"));
+    // Behind a blank line: what is told is the line.
+    sandbox.write("chats.jsonl", format!("\n{}", lines.join("\n")));
     let shown = sandbox.show(&["train", "run.yaml"]);
     assert!(shown.starts_with("exit 3\n"), "{shown}");
-    assert!(shown.contains("chats.jsonl:4: `advantages`: is missing; row 1 has it"), "{shown}");
+    assert!(shown.contains("chats.jsonl:5: `advantages`: is missing; line 2 has it"), "{shown}");
     // In one dataset of two.
     sandbox.write("chats.jsonl", &rows);
     let texts = ["a", "b", "c", "d"].map(|t| json!({"text": t}).to_string());

@@ -21,10 +21,10 @@ impl Uniform {
             }
             let missing = first.iter().find(|name| !columns.contains(name));
             let (message, field) = match missing {
-                Some(name) => (format!("is missing; row {line} has it"), name),
+                Some(name) => (format!("is missing; line {line} has it"), name),
                 None => {
                     let more = columns.iter().find(|name| !first.contains(name));
-                    (format!("row {line} has no such column"), more.unwrap_or(&columns[0]))
+                    (format!("line {line} has no such column"), more.unwrap_or(&columns[0]))
                 }
             };
             let error = Error::data(message).field(field).hint(

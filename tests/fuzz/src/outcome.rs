@@ -166,12 +166,22 @@ impl Outcome {
             for refused in &batch.refused {
                 let place = (!elements).then_some((refused.line, refused.column));
                 let Error { message, field, .. } = &refused.error;
+                let message = if elements { without_line(message) } else { message.clone() };
                 all.push((refused.record, format!("{place:?} {field:?} {message}")));
             }
         }
         all.sort();
         all
     }
+}
+
+/// A message that names another line, without its number.
+fn without_line(message: &str) -> String {
+    let mut parts = message.split("line ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| {
+        all + "line " + part.trim_start_matches(|c: char| c.is_ascii_digit())
+    })
 }
 
 /// The limits of a scenario.
