@@ -10,7 +10,7 @@ mod common;
 #[path = "golden_families/exceptions.rs"]
 mod exceptions;
 
-use exceptions::{EXCEPTIONS, Exception, TWO_STOPS, What, like};
+use exceptions::{EXCEPTIONS, Exception, FOREIGN, TWO_STOPS, What, like};
 use serde_json::{Map, Value, json};
 use std::{
     cell::RefCell,
@@ -37,6 +37,9 @@ struct Golden {
 }
 
 type Built = Result<Arc<dyn RendererHandle>, String>;
+
+/// Names the folder of other rows.
+const ELSEWHERE: &str = "TINSMITH_CHAT_FAMILIES";
 
 /// What was compared.
 #[derive(Default)]
@@ -105,7 +108,7 @@ impl Tally {
 }
 
 fn folder() -> PathBuf {
-    match std::env::var_os("TINSMITH_CHAT_FAMILIES") {
+    match std::env::var_os(ELSEWHERE) {
         Some(folder) => folder.into(),
         None => common::fixtures().join("golden"),
     }
@@ -332,8 +335,11 @@ fn every_renderer_equals_the_cookbook() {
     }
     let shown = tally.differences.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
     assert!(tally.differences.is_empty(), "{} differences:\n{shown}", tally.differences.len());
+    let published = std::env::var_os(ELSEWHERE).is_some();
     for i in &tally.met {
-        assert!(tally.excepted.contains(i), "explains nothing: {}", EXCEPTIONS[*i].why);
+        let Exception { rows, why, .. } = EXCEPTIONS[*i];
+        let nothing_to_explain = published && rows == FOREIGN;
+        assert!(nothing_to_explain || tally.excepted.contains(i), "explains nothing: {why}");
     }
 }
 
