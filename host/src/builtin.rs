@@ -7,6 +7,7 @@ use tinsmith_chat as _;
 use tinsmith_local as _;
 use tinsmith_losses as _;
 use tinsmith_store_file as _;
+use tinsmith_tinker as _;
 
 #[cfg(test)]
 mod tests {
@@ -39,6 +40,7 @@ mod tests {
                 "local = trainer:local",
                 "losses = loss:cross_entropy loss:importance_sampling loss:ppo loss:cispo loss:dro",
                 "store-file = storage:file",
+                "tinker = trainer:tinker",
             ]
         );
         assert_eq!(Kind::ALL.len(), 4);

@@ -1,0 +1,214 @@
+//! Samples from a base model or a checkpoint.
+
+use crate::{
+    connection::Connection,
+    engine::Engine,
+    http::Call,
+    poll::{self, Outcome, poll},
+    session::Session,
+};
+use prost::Message;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicI64, Ordering},
+};
+use tinsmith_plugin_api::{
+    Done, Error, ErrorKind, Result, SampleRequest, Sampled, Sampler, Samples, StopReason,
+};
+use tinsmith_tinker_wire::{
+    le,
+    messages::{
+        Asample, Chunk, CreateSamplingSession, JsonSamples, ModelInput, SamplingParams,
+        SamplingSession, Stop,
+    },
+    proto,
+};
+
+/// A sampling session.
+pub(crate) struct TinkerSampler {
+    id: String,
+    connection: Arc<Connection>,
+    engine: Arc<Engine>,
+    next: AtomicI64,
+    /// It belongs to this one.
+    _session: Arc<Session>,
+}
+
+impl TinkerSampler {
+    /// Opens a sampling session on a base model, or on a checkpoint by its path.
+    pub fn open(
+        connection: Arc<Connection>,
+        engine: Arc<Engine>,
+        session: Arc<Session>,
+        source: &str,
+    ) -> Result<Self> {
+        let is_path = source.starts_with("tinker://");
+        let create = CreateSamplingSession {
+            session_id: session.id.clone(),
+            sampling_session_seq_id: session.next_sampler(),
+            base_model: (!is_path).then(|| source.to_owned()),
+            model_path: is_path.then(|| source.to_owned()),
+        };
+        let http = Arc::clone(&connection);
+        let made: SamplingSession = engine.block(async move {
+            http.http.json(&Call::post("create_sampling_session", &create)).await
+        })?;
+        Ok(Self::of(made.sampling_session_id, connection, engine, session))
+    }
+
+    /// A sampling session that there is.
+    pub fn of(
+        id: String,
+        connection: Arc<Connection>,
+        engine: Arc<Engine>,
+        session: Arc<Session>,
+    ) -> Self {
+        Self { id, connection, engine, next: AtomicI64::new(0), _session: session }
+    }
+}
+
+impl Sampler for TinkerSampler {
+    fn sample(&self, request: SampleRequest, done: Done<Samples>) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let body = match asample(&self.id, number, request) {
+            Ok(body) => body,
+            Err(e) => return done.finish(Err(e)),
+        };
+        let connection = Arc::clone(&self.connection);
+        self.engine.spawn(async move {
+            // Drawing twice harms nobody: it may be sent again.
+            let call = Call::post("asample", &body);
+            let promise = match connection.http.call(&call).await {
+                Ok(answer) => poll::promise(&answer, &call.path),
+                Err(e) => Err(e),
+            };
+            let promise = match promise {
+                Ok(promise) => promise,
+                Err(e) => return done.finish(Err(e)),
+            };
+            let done = Mutex::new(done);
+            let result = poll(&connection.http, &promise, true, &|reason| {
+                done.lock().unwrap_or_else(PoisonError::into_inner).waiting(reason);
+            })
+            .await;
+            let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+            done.finish(result.and_then(samples));
+        });
+    }
+}
+
+/// The request on the wire. It has one list of what ends a sample: tokens, or texts.
+fn asample(session: &str, number: i64, request: SampleRequest) -> Result<Asample> {
+    let stop = match (request.stop_tokens, request.stop_strings) {
+        (None, texts) if texts.is_empty() => None,
+        (None, texts) => Some(Stop::Texts(texts)),
+        (Some(tokens), texts) if texts.is_empty() => Some(Stop::Tokens(tokens)),
+        (Some(tokens), texts) if tokens.is_empty() => Some(Stop::Texts(texts)),
+        (Some(_), _) => {
+            return Err(Error::rejected(
+                "the Tinker API ends a sample by tokens or by texts, not by both",
+            )
+            .with_hint("leave one of them out"));
+        }
+    };
+    Ok(Asample {
+        num_samples: request.num_samples,
+        prompt: ModelInput { chunks: vec![Chunk::text(request.prompt)] },
+        sampling_params: SamplingParams {
+            max_tokens: request.max_tokens,
+            seed: request.seed,
+            stop,
+            temperature: request.temperature,
+            // Both say "all"; the wire has one of them.
+            top_k: if request.top_k == 0 { -1 } else { request.top_k },
+            top_p: request.top_p,
+        },
+        sampling_session_id: Some(session.to_owned()),
+        seq_id: Some(number),
+        base_model: None,
+        model_path: None,
+        prompt_logprobs: request.prompt_logprobs,
+        topk_prompt_logprobs: 0,
+        topk_sample_logprobs: 0,
+        prompt_alt_tokens_k: 0,
+        target_prompt_logprobs: None,
+        prompt_logprobs_last_n: None,
+    })
+}
+
+fn samples(result: Outcome) -> Result<Samples> {
+    match result {
+        Outcome::Proto(bytes) => {
+            let sent = proto::SampleResponse::decode(bytes).map_err(|e| garbled(&e.to_string()))?;
+            binary(&sent).map_err(|e| garbled(e.message()))
+        }
+        json => Ok(of_json(poll::json(json, "asample")?)),
+    }
+}
+
+fn garbled(why: &str) -> Error {
+    Error::new(ErrorKind::NETWORK, format!("the server's samples are garbled: {why}"))
+}
+
+fn binary(sent: &proto::SampleResponse) -> Result<Samples> {
+    let sequence = |s: &proto::SampledSequence| {
+        Ok(Sampled {
+            tokens: le::unpack(&s.tokens)?,
+            logprobs: le::unpack(s.logprobs.as_deref().unwrap_or_default())?,
+            stop_reason: match s.stop_reason() {
+                proto::StopReason::Stop => StopReason::Stop,
+                proto::StopReason::Length => StopReason::Length,
+            },
+        })
+    };
+    let of_prompt = |bytes: &Vec<u8>| {
+        let values: Vec<f32> = le::unpack(bytes)?;
+        Ok::<_, Error>(values.into_iter().map(|v| (!v.is_nan()).then_some(v)).collect())
+    };
+    Ok(Samples {
+        sequences: sent.sequences.iter().map(sequence).collect::<Result<_>>()?,
+        prompt_logprobs: sent.prompt_logprobs.as_ref().map(of_prompt).transpose()?,
+    })
+}
+
+fn of_json(sent: JsonSamples) -> Samples {
+    let sequences = sent.sequences.into_iter().map(|s| Sampled {
+        tokens: s.tokens,
+        logprobs: s.logprobs.unwrap_or_default(),
+        stop_reason: if s.stop_reason == "length" { StopReason::Length } else { StopReason::Stop },
+    });
+    Samples { sequences: sequences.collect(), prompt_logprobs: sent.prompt_logprobs }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_sample_is_one_list() {
+        let stop = |tokens: Option<Vec<i32>>, texts: &[&str]| {
+            let request = SampleRequest {
+                stop_tokens: tokens,
+                stop_strings: texts.iter().map(|t| (*t).to_owned()).collect(),
+                ..SampleRequest::default()
+            };
+            asample("s", 0, request).map(|a| serde_json::to_value(a.sampling_params.stop).unwrap())
+        };
+        use serde_json::json;
+        assert_eq!(stop(None, &[]).unwrap(), json!(null));
+        assert_eq!(stop(Some(vec![]), &[]).unwrap(), json!([]), "nothing ends it");
+        assert_eq!(stop(Some(vec![7]), &[]).unwrap(), json!([7]));
+        assert_eq!(stop(None, &["\n"]).unwrap(), json!(["\n"]));
+        assert_eq!(stop(Some(vec![]), &["\n"]).unwrap(), json!(["\n"]));
+        assert!(stop(Some(vec![7]), &["\n"]).unwrap_err().hint().is_some());
+    }
+
+    #[test]
+    fn what_was_not_computed_is_none() {
+        let sent = proto::SampleResponse {
+            prompt_logprobs: Some(le::pack([f32::NAN, -1.5].into_iter())),
+            ..proto::SampleResponse::default()
+        };
+        assert_eq!(binary(&sent).unwrap().prompt_logprobs, Some(vec![None, Some(-1.5)]));
+    }
+}
