@@ -90,6 +90,8 @@ pub enum Command {
     Data(DataCommand),
     /// Talk to the result of a run, beside its base
     Sample(SampleArgs),
+    /// Train the first steps on two trainers and compare them
+    Parity(ParityArgs),
     /// List, check, add and trust plugins
     #[command(subcommand)]
     Plugins(PluginsCommand),

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod data;
 mod download;
+mod parity;
 mod plugins;
 mod preflight;
 mod render;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Render(args) => render::run(args, ui),
         Command::Data(command) => data::run(command, ui),
         Command::Sample(args) => sample::run(args, ui),
+        Command::Parity(args) => parity::run(args, ui),
         Command::Plugins(command) => plugins::run(command, ui),
         Command::Config(command) => config::run(command, ui),
         Command::Completions(args) => completions::run(args, ui),

@@ -14,8 +14,8 @@ use crate::{
         Ended, Recorder, Session, Stop, adapter_spec, failure, rewind, train_with_recovery,
     },
 };
-use job::Job;
-use progress::Progress;
+pub use job::Job;
+pub use progress::Progress;
 use std::time::Duration;
 use tinsmith_plugin_api::Outcome;
 

@@ -62,7 +62,7 @@ impl Server {
     /// Asks the server.
     pub async fn ask(http: &Http, config: &TinkerConfig) -> Result<Self> {
         let version = SdkVersion { sdk_version: SDK_VERSION.into() };
-        let call = Call::post("client/config", &version).patience(15);
+        let call = Call::post("client/config", &version).patience(5);
         let said = match http.json::<Config>(&call).await {
             Ok(said) => Some(said),
             // Servers of an older protocol have no such call.
@@ -122,7 +122,7 @@ impl Server {
 /// The server's description of itself, or nothing. Where `needed`, a server without one is none that
 /// this client knows.
 async fn openapi(http: &Http, needed: bool) -> Result<Value> {
-    let call = Call::get("../../openapi.json").patience(15);
+    let call = Call::get("../../openapi.json").patience(5);
     match http.json(&call).await {
         Ok(description) => Ok(description),
         Err(e) if needed => Err(e),

@@ -137,3 +137,26 @@ pub struct SampleArgs {
     #[command(flatten)]
     pub format: FormatArgs,
 }
+
+/// `tinsmith parity`.
+#[derive(Args, Clone, Debug)]
+pub struct ParityArgs {
+    /// The config, YAML or TOML: data, loss, steps, and the first trainer
+    #[arg(value_name = "CONFIG", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+    /// The config of the second trainer: its `trainer` and `model` count
+    #[arg(long, value_name = "CONFIG", value_hint = ValueHint::FilePath)]
+    pub against: PathBuf,
+    /// Steps to train on both
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: u64,
+    /// Largest distance of a log-probability that counts as the same, in nats
+    #[arg(long, value_name = "NATS", default_value_t = 0.05)]
+    pub tolerance: f64,
+    /// Overrides of the first config.
+    #[command(flatten)]
+    pub set: SetArgs,
+    /// How data is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
