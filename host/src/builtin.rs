@@ -38,7 +38,8 @@ mod tests {
                  renderer:gpt_oss_high_reasoning renderer:kimi_k2 renderer:gemma3 renderer:smollm2 \
                  renderer:template",
                 "local = trainer:local",
-                "losses = loss:cross_entropy loss:importance_sampling loss:ppo loss:cispo loss:dro",
+                "losses = loss:cross_entropy loss:importance_sampling loss:ppo loss:cispo loss:dro \
+                 loss:dpo",
                 "store-file = storage:file",
                 "tinker = trainer:tinker",
             ]

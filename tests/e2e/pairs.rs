@@ -93,3 +93,36 @@ fn chosen_answers_become_likelier_than_rejected_ones() {
     let (first, last) = (margins[0], margins[27]);
     assert!(last > first + 1.0, "{margins:?}");
 }
+
+/// A preference is learnt against the base model, whose log-probabilities nobody gave: the first margin
+/// is 0, because the adapter does nothing yet.
+#[test]
+fn dpo_learns_against_the_base() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+    let more =
+        "training: {batch_size: 4, epochs: 4, loss: {name: dpo, beta: 0.5}, normalization: none}\n";
+    tiny_run::write(&sandbox, 0, more);
+    let row =
+        |i: usize| json!({"prompt": format!("is {i} even?"), "chosen": "yes", "rejected": "no!"});
+    sandbox.write("chats.jsonl", (0..8).map(|i| format!("{}\n", row(i))).collect::<String>());
+    let output = linked(&sandbox, &["train", "run.yaml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("`reference_logprobs` are those of the base model"), "{stderr}");
+    let margins = margins(&sandbox);
+    assert_eq!(margins.len(), 16, "{margins:?}");
+    assert_eq!(margins[0], 0.0, "{margins:?}");
+    assert!(margins[15] > 0.5, "{margins:?}");
+    let id = tiny_run::latest(&sandbox).unwrap();
+    let record: Value =
+        serde_json::from_str(&sandbox.read(&format!("out/runs/{id}.json"))).unwrap();
+    let figures = sandbox.read(&format!("out/runs/{id}/metrics.jsonl"));
+    assert!(figures.contains("accuracy:mean") && record["status"] == "completed");
+    // A normalisation would change what is minimised.
+    let config = sandbox.read("run.yaml").replace(", normalization: none", "");
+    sandbox.write("run.yaml", config);
+    let output = linked(&sandbox, &["train", "run.yaml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("`training.normalization: none`"), "{stderr}");
+}

@@ -27,6 +27,9 @@ pub struct Training {
     pub normalization: Normalization,
     /// The loss.
     pub loss: PluginRef,
+    /// The checkpoint that a loss with `reference_logprobs` is measured against, as the trainer names
+    /// it. Default: the base model.
+    pub reference: Option<String>,
     /// Steps sent ahead of the one that is waited for, where the trainer allows it.
     pub submit_ahead: u32,
     /// What happens to the last batch of an epoch when it is not full.
@@ -42,6 +45,7 @@ impl Default for Training {
             max_steps: None,
             normalization: Normalization::default(),
             loss: PluginRef::new(super::DEFAULT_LOSS),
+            reference: None,
             submit_ahead: 1,
             last_batch: LastBatch::default(),
         }

@@ -25,7 +25,7 @@ pub use normalise::fold;
 pub use order::{Order, OrderOptions, Units};
 pub use scale::check_scale;
 pub use schedule::LearningRate;
-pub use shift::{Shift, StepBatch};
+pub use shift::{REFERENCE, Shift, StepBatch};
 pub use unusual::unusual;
 
 use crate::{
@@ -50,6 +50,8 @@ pub struct Plan {
     pub facts: PlanFacts,
     /// What the user should know before it starts.
     pub notes: Vec<String>,
+    /// Whether the loss is measured against a reference model.
+    pub reference: bool,
     optimizer: Optimizer,
 }
 
@@ -62,6 +64,7 @@ impl Plan {
         let training = &config.training;
         let shift = Shift { inputs: inputs.to_vec(), normalization: training.normalization };
         shift.check(train.columns(), &train.facts().parts, &training.loss.name)?;
+        let reference = shift.needs_reference(train.columns());
         let options = OrderOptions {
             batch_size: training.batch_size,
             epochs: training.epochs,
@@ -112,7 +115,15 @@ impl Plan {
                 plural(warmup, "step")
             ));
         }
-        Ok(Self { order, learning_rate, shift, facts, notes, optimizer: config.optimizer.clone() })
+        if reference {
+            let model = training
+                .reference
+                .as_deref()
+                .map_or("the base model".into(), |uri| format!("`{uri}`"));
+            notes.push(format!("`{REFERENCE}` are those of {model}: one more forward pass a step"));
+        }
+        let optimizer = config.optimizer.clone();
+        Ok(Self { order, learning_rate, shift, facts, notes, optimizer, reference })
     }
 
     /// Number of optimizer steps.

@@ -59,6 +59,10 @@ impl StepBatch {
     }
 }
 
+/// The input of a loss that the host computes where no data gives it: log-probabilities of the targets
+/// under the model that the run is measured against.
+pub const REFERENCE: &str = "reference_logprobs";
+
 /// How examples become datums.
 #[derive(Clone, Debug)]
 pub struct Shift {
@@ -81,7 +85,12 @@ impl Shift {
     /// # Errors
     /// `usage` that names the loss's input.
     pub fn check(&self, columns: &Columns, parts: &[Part], loss: &str) -> Result<()> {
-        let known = |name: &str| name == "weights" || columns.known.iter().any(|c| c.name == name);
+        let computed = self.needs_reference(columns);
+        let known = |name: &str| {
+            name == "weights"
+                || computed && name == REFERENCE
+                || columns.known.iter().any(|c| c.name == name)
+        };
         if let Some(missing) = self.inputs.iter().find(|name| !known(name)) {
             return Err(Error::usage(format!(
                 "loss `{loss}` reads `{missing}`, which the data does not have"
@@ -108,11 +117,20 @@ impl Shift {
         Ok(())
     }
 
+    /// Whether the loss is measured against a reference model whose log-probabilities no data gives.
+    #[must_use]
+    pub fn needs_reference(&self, columns: &Columns) -> bool {
+        let given = |name: &str| columns.known.iter().any(|c| c.name == name);
+        self.inputs.iter().any(|name| name == REFERENCE) && !given(REFERENCE)
+    }
+
     /// The first dataset without a column that the loss reads.
     fn lacking(&self, columns: &Columns, parts: &[Part]) -> Option<(u32, &String)> {
         let read = |dataset: u32| self.inputs.iter().map(move |name| (dataset, name));
         parts.iter().flat_map(|part| read(part.dataset)).find(|(dataset, name)| {
-            *name != "weights" && !columns.given.contains(&(*dataset, (*name).clone()))
+            *name != "weights"
+                && !(*name == REFERENCE && self.needs_reference(columns))
+                && !columns.given.contains(&(*dataset, (*name).clone()))
         })
     }
 
@@ -173,6 +191,8 @@ fn column(set: &ExampleSet, name: &str) -> Result<ColumnData> {
             let values = targets.flat_map(|range| values[range].iter().copied());
             Ok(ColumnData::I64(values.collect()))
         }
+        // Filled in before the batch is used.
+        None if name == REFERENCE => Ok(ColumnData::F32(targets.flatten().map(|_| 0.0).collect())),
         None => Err(Error::data(format!("the examples have no column `{name}`"))),
     }
 }

@@ -1,6 +1,6 @@
 //! The same steps on two trainers, side by side.
 
-use super::{LossPath, Watch, cross_entropy, wait, weighted};
+use super::{LossPath, Reference, Watch, cross_entropy, wait, weighted};
 use crate::{
     Error, Result,
     data::Spool,
@@ -62,18 +62,27 @@ pub fn compare(
         let run = side.trainer.open(from);
         runs.push(run.map_err(|e| Error::from(e).not_of_the_data().context(name(runs.len())))?);
     }
+    let mut references = Vec::new();
+    for side in sides.iter().filter(|_| plan.reference) {
+        references.push(Reference::open(side.trainer, side.base, adapter, None)?);
+    }
     let mut all = Vec::new();
     for step in 0..steps.min(plan.steps()) {
         let batch = plan.batch(train, step)?;
         let mut made = Vec::new();
         for (i, (side, run)) in sides.iter().zip(&mut runs).enumerate() {
-            let answer = one(side, run.as_mut(), plan, &batch, step, watch);
+            let batch = match references.get_mut(i) {
+                Some(reference) => &reference.fill(batch.clone(), watch)?,
+                None => &batch,
+            };
+            let answer = one(side, run.as_mut(), plan, batch, step, watch);
             made.push(answer.map_err(|e| e.context(format!("step {} {}", step + 1, name(i))))?);
         }
         let apart = apart(step, &batch, [&made[0], &made[1]])?;
         told(&apart)?;
         all.push(apart);
     }
+    references.into_iter().for_each(|reference| reference.close(watch));
     for run in runs {
         if let Err(e) = run.close(Outcome::Success) {
             watch.warn(&format!("the trainer could not close the run: {e}"));

@@ -1,7 +1,8 @@
 //! What every part of the loop looks at and none changes.
 
-use super::{LossPath, Stop, Watch};
+use super::{LossPath, Reference, Stop, Watch};
 use crate::{
+    Result,
     config::{Config, Mode},
     data::Spool,
     plan::Plan,
@@ -42,6 +43,17 @@ pub struct Session<'a> {
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Session<'_> {
+    /// The model that the loss is measured against.
+    ///
+    /// # Errors
+    /// As [`Reference::open`].
+    pub fn reference(&self) -> Result<Reference> {
+        let checkpoint = self.config.training.reference.as_deref();
+        Reference::open(self.trainer, self.base, &self.adapter, checkpoint)
     }
 }
 

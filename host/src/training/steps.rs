@@ -9,7 +9,9 @@ the run is dropped, because the effect of a failed operation is unknown and the 
 were executed all the same.
 */
 
-use super::{LossPath, Recorder, Session, StepDone, cross_entropy, held_out_nll, wait, weighted};
+use super::{
+    LossPath, Recorder, Reference, Session, StepDone, cross_entropy, held_out_nll, wait, weighted,
+};
 use crate::{
     Error, Result,
     plan::StepBatch,
@@ -67,6 +69,8 @@ struct Loop<'s, 'a> {
     session: &'s Session<'a>,
     recorder: &'s mut Recorder,
     run: Box<dyn Run>,
+    /// What the loss is measured against.
+    reference: Option<Reference>,
     queue: VecDeque<Op>,
     /// The step that is submitted next, from 0.
     next: u64,
@@ -93,8 +97,12 @@ pub fn train(session: &Session<'_>, recorder: &mut Recorder, start: Start) -> Re
     }
     let submitted = recorder.record.progress.computed_tokens;
     let (queue, next, settled) = (VecDeque::new(), start.step, Instant::now());
-    let mut all = Loop { session, recorder, run, queue, next, submitted, settled };
+    let reference = session.plan.reference.then(|| session.reference()).transpose()?;
+    let mut all = Loop { session, recorder, run, reference, queue, next, submitted, settled };
     let ended = all.steps();
+    if let Some(reference) = all.reference.take() {
+        reference.close(session.watch);
+    }
     let outcome = match &ended {
         Ok(Ended::Completed) => Outcome::Success,
         Ok(_) => Outcome::Interrupted,
@@ -159,7 +167,10 @@ impl Loop<'_, '_> {
     /// before anything of the next one.
     fn submit(&mut self) -> Result<()> {
         let (session, step) = (self.session, self.next);
-        let batch = session.plan.batch(session.train, step)?;
+        let mut batch = session.plan.batch(session.train, step)?;
+        if let Some(reference) = &mut self.reference {
+            batch = reference.fill(batch, session.watch)?;
+        }
         let (forward_done, mut forward) = ticket();
         let mut value = None;
         match session.loss {

@@ -41,6 +41,34 @@ impl Default for CispoConfig {
     }
 }
 
+/// Settings of `dpo`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DpoConfig {
+    /// Strength of the pull towards the reference model: the larger, the nearer the model stays to it.
+    pub beta: f64,
+    /// Share of pairs that are believed to be the wrong way round, below 0.5.
+    pub label_smoothing: f64,
+}
+
+impl Default for DpoConfig {
+    fn default() -> Self {
+        Self { beta: 0.1, label_smoothing: 0.0 }
+    }
+}
+
+impl DpoConfig {
+    pub(crate) fn check(&self) -> Result<()> {
+        if !self.beta.is_finite() || self.beta <= 0.0 {
+            return Err(Error::config("must be greater than 0").at("beta"));
+        }
+        if !(0.0..0.5).contains(&self.label_smoothing) {
+            return Err(Error::config("must be at least 0 and less than 0.5").at("label_smoothing"));
+        }
+        Ok(())
+    }
+}
+
 /// Settings of `dro`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use serde_json::Value;
-use tinsmith_losses::{Cispo, CrossEntropy, Dro, ImportanceSampling, Ppo};
+use tinsmith_losses::{Cispo, CrossEntropy, Dpo, DpoConfig, Dro, ImportanceSampling, Ppo};
 use tinsmith_plugin_api::{Loss, LossBatch, LossValue};
 
 const GOLDEN: &str = include_str!("../../../tests/fixtures/losses/golden.json");
@@ -53,6 +53,46 @@ fn values_and_gradients_equal_torch_autograd() {
             if let Some(theirs) = case[key].as_f64() {
                 close(value.metrics[metric], theirs);
             }
+        }
+    }
+}
+
+/// By tinker-cookbook's own function, times the number of pairs: it takes the mean.
+#[test]
+fn dpo_equals_the_cookbooks() {
+    let golden: Value = serde_json::from_str(GOLDEN).unwrap();
+    let pairs = &golden["pairs"];
+    let [lp, reference, weights] =
+        ["logprobs", "reference", "weights"].map(|name| floats(&pairs[name]));
+    let mut offsets = vec![0];
+    for length in pairs["lengths"].as_array().unwrap() {
+        offsets.push(offsets[offsets.len() - 1] + length.as_u64().unwrap());
+    }
+    let inputs: [&[f32]; 2] = [&weights, &reference];
+    let groups = [4, 4, 5, 5, 9, 9];
+    let batch = LossBatch { logprobs: &lp, inputs: &inputs, offsets: &offsets, groups: &groups };
+    for case in pairs["cases"].as_array().unwrap() {
+        let number = |name: &str| case[name].as_f64().unwrap();
+        let config = DpoConfig { beta: number("beta"), label_smoothing: number("label_smoothing") };
+        let mut grad = vec![0.0; lp.len()];
+        let value = Dpo::new(config).unwrap().evaluate(&batch, &mut grad).unwrap();
+        let close = |ours: f64, theirs: f64, what: &str| {
+            assert!(
+                (ours - theirs).abs() <= 2e-6 * theirs.abs().max(1.0),
+                "{what}: {ours}, {theirs}"
+            );
+        };
+        close(value.sum, number("sum"), "sum");
+        for (ours, theirs) in grad.iter().zip(case["grad"].as_array().unwrap()) {
+            close(f64::from(*ours), theirs.as_f64().unwrap(), "gradient");
+        }
+        for (ours, theirs) in [
+            ("accuracy:mean", "accuracy"),
+            ("margin:mean", "margin"),
+            ("chosen_reward:mean", "chosen_reward"),
+            ("rejected_reward:mean", "rejected_reward"),
+        ] {
+            close(value.metrics[ours], case["metrics"][theirs].as_f64().unwrap(), ours);
         }
     }
 }

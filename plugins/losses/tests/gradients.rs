@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 use tinsmith_losses::{
-    Cispo, CispoConfig, CrossEntropy, Dro, DroConfig, ImportanceSampling, NoConfig, Ppo, PpoConfig,
+    Cispo, CispoConfig, CrossEntropy, Dpo, DpoConfig, Dro, DroConfig, ImportanceSampling, NoConfig,
+    Ppo, PpoConfig,
 };
 use tinsmith_plugin_api::{ErrorKind, Loss, LossBatch, LossValue, Result};
 
@@ -138,4 +139,42 @@ fn the_testing_kit_agrees() {
     check_gradient::<ImportanceSampling>(&none);
     check_gradient::<Ppo>(&none);
     check_gradient::<Dro>(&none);
+}
+
+#[test]
+fn dpo_compares_pairs_and_nothing_else() {
+    let dpo = Dpo::new(DpoConfig::default()).unwrap();
+    let of = |lp: &[f32], groups: &[u64]| {
+        let mut grad = vec![0.0; 8];
+        let inputs: [&[f32]; 2] = [&[1.0; 8], &OLD];
+        let offsets = [0, 2, 4, 6, 8];
+        let batch = LossBatch { logprobs: lp, inputs: &inputs, offsets: &offsets, groups };
+        dpo.evaluate(&batch, &mut grad).map(|value| (value, grad))
+    };
+    let (value, grad) = of(&LP, &[0, 0, 1, 1]).unwrap();
+    assert!(value.sum > 0.0);
+    for (i, slope) in grad.iter().enumerate() {
+        assert_eq!(
+            *slope < 0.0,
+            i / 2 % 2 == 0,
+            "the chosen answers become likelier, the others less"
+        );
+    }
+    // A margin that no exponential function can take.
+    let mut far = LP;
+    far[0] = -1e6;
+    let (value, grad) = of(&far, &[0, 0, 1, 1]).unwrap();
+    assert!((value.sum - 1e5).abs() < 1e3 && grad.iter().all(|g| g.is_finite()), "{}", value.sum);
+    for groups in [[0, 0, 0, 0], [0, 1, 2, 3], [0, 0, 0, 1]] {
+        let e = of(&LP, &groups).unwrap_err();
+        assert!(e.hint().is_some_and(|hint| hint.contains("chosen")), "{e}");
+    }
+    far[0] = f32::NAN;
+    assert_eq!(of(&far, &[0, 0, 1, 1]).unwrap_err().kind(), ErrorKind::DATA);
+    for (beta, label_smoothing, field) in
+        [(0.0, 0.0, "beta"), (f64::NAN, 0.0, "beta"), (0.1, 0.5, "label_smoothing")]
+    {
+        let e = Dpo::new(DpoConfig { beta, label_smoothing }).unwrap_err();
+        assert_eq!(e.field(), Some(field));
+    }
 }

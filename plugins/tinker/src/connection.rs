@@ -1,6 +1,7 @@
 //! The connection to a server: made when it is first needed, and shared by everything that is opened.
 
 use crate::{
+    alive::Alive,
     auth::Auth,
     clock::Clock,
     config::TinkerConfig,
@@ -19,6 +20,7 @@ pub(crate) struct Connection {
     pub http: Http,
     pub server: Server,
     pub config: TinkerConfig,
+    pub alive: Alive,
 }
 
 impl Connection {
@@ -37,7 +39,7 @@ impl Connection {
         let config = config.clone();
         engine.block(async move {
             let server = Server::ask(&http, &config).await?;
-            Ok(Arc::new(Self { http, server, config }))
+            Ok(Arc::new(Self { http, server, config, alive: Alive::default() }))
         })
     }
 

@@ -9,6 +9,7 @@ whose answer was lost is sent again, under the same number, to servers that know
 `lost` elsewhere.
 */
 
+mod alive;
 mod auth;
 mod bodies;
 mod checkpoints;

@@ -2,14 +2,12 @@
 A session: what a run, or the samplers of a trainer, belong to on the server. It lives as long as it is
 said to.
 
-Its id is kept in the run's storage, so that one whose client died is ended by the next.
+Its id is kept in the run's storage ([`crate::alive`]), so that one whose client died is ended by the next.
 */
 
 use crate::{connection::Connection, engine::Engine, http::Call, server::SDK_VERSION};
-use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use std::{
-    io::{Read, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -22,8 +20,6 @@ use tinsmith_tinker_wire::messages::{
 };
 use tokio::sync::watch;
 
-/// Where the ids of sessions are kept that have not ended.
-const KEPT: &str = "tinker-session.json";
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A session that is kept alive until it is dropped or ended.
@@ -37,12 +33,6 @@ pub(crate) struct Session {
     samplers: AtomicU64,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
-    base_url: String,
-    session_id: String,
-}
-
 impl Session {
     /// Creates one. `kept_in` is where its id is kept, and where the id of one may lie whose client died.
     pub async fn create(
@@ -50,7 +40,7 @@ impl Session {
         kept_in: Option<Arc<dyn StorageHandle>>,
     ) -> Result<Arc<Self>> {
         if let Some(store) = &kept_in {
-            end_leftover(&connection, store.as_ref()).await;
+            end_leftovers(&connection, store.as_ref()).await;
         }
         let config = &connection.config;
         let env = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
@@ -76,13 +66,7 @@ impl Session {
             services.info(format!("the server says: {info}"));
         }
         if let Some(store) = &kept_in {
-            let kept = Kept {
-                base_url: connection.http.base.clone(),
-                session_id: made.session_id.clone(),
-            };
-            if let Err(e) = keep(store.as_ref(), &kept) {
-                services.debug(format!("the session's id is not kept: {e}"));
-            }
+            connection.alive.begin(&connection.http.base, &made.session_id, store.as_ref());
         }
         let (alive, ended) = watch::channel(());
         tokio::spawn(beat(Arc::clone(&connection), made.session_id.clone(), ended));
@@ -110,10 +94,8 @@ impl Session {
         let (connection, id) = (Arc::clone(&self.connection), self.id.clone());
         engine.block(async move {
             end(&connection, &id, why).await?;
-            if let Ok(store) = connection.http.services.store()
-                && kept(store.as_ref()).is_some_and(|kept| kept.session_id == id)
-            {
-                store.delete(KEPT)?;
+            if let Ok(store) = connection.http.services.store() {
+                connection.alive.end(&connection.http.base, &id, store.as_ref());
             }
             Ok(())
         })
@@ -144,30 +126,15 @@ async fn end(connection: &Connection, id: &str, why: Outcome) -> Result<()> {
     }
 }
 
-/// Ends the session of a client that died, so that it holds no place on the server.
-async fn end_leftover(connection: &Connection, store: &dyn StorageHandle) {
-    let Some(left) = kept(store) else { return };
-    if left.base_url == connection.http.base {
+/// Ends the sessions of a client that died, so that they hold no place on the server.
+async fn end_leftovers(connection: &Connection, store: &dyn StorageHandle) {
+    for id in connection.alive.left(&connection.http.base, store) {
         let services = &connection.http.services;
-        match end(connection, &left.session_id, Outcome::Interrupted).await {
-            Ok(()) => services.debug("the session of an earlier process is ended"),
-            Err(e) => {
-                services.debug(format!("the session of an earlier process is not ended: {e}"));
-            }
+        match end(connection, &id, Outcome::Interrupted).await {
+            Ok(()) => services.debug("a session of an earlier process is ended"),
+            Err(e) => services.debug(format!("a session of an earlier process is not ended: {e}")),
         }
     }
-}
-
-fn kept(store: &dyn StorageHandle) -> Option<Kept> {
-    let mut text = String::new();
-    store.open(KEPT, 0).ok()?.take(1 << 16).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-fn keep(store: &dyn StorageHandle, kept: &Kept) -> Result<()> {
-    let mut upload = store.create(KEPT)?;
-    upload.write_all(serde_json::to_string(kept).unwrap_or_default().as_bytes())?;
-    upload.commit().map(drop)
 }
 
 /// Says every ten seconds that the session lives. A failure is not the end: the next may arrive.
