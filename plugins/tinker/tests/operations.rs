@@ -274,7 +274,7 @@ fn the_session_of_a_process_that_died_is_ended() {
     let (trainer, host) = fake.trainer(json!({}));
     std::mem::forget(open(&trainer));
     assert_eq!(fake.count("sessions/s1/finish"), 0);
-    let next = fake.trainer_with(json!({}), host.services());
+    let next = fake.trainer_with(&json!({}), host.services());
     let run = open(&next);
     assert_eq!(fake.count("sessions/s1/finish"), 1);
     run.close(Outcome::Success).unwrap();

@@ -93,10 +93,10 @@ impl Fake {
     /// A trainer on this server whose waits are short.
     pub fn trainer(&self, more: Value) -> (Tinker, MemoryServices) {
         let host = MemoryServices::new().with_secret("THE_KEY", KEY);
-        (self.trainer_with(more, host.services()), host)
+        (self.trainer_with(&more, host.services()), host)
     }
 
-    pub fn trainer_with(&self, more: Value, services: Services) -> Tinker {
+    pub fn trainer_with(&self, more: &Value, services: Services) -> Tinker {
         let mut config = json!({"base_url": self.base, "api_key": {"env": "THE_KEY"}});
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let config: TinkerConfig = serde_json::from_value(config).unwrap();
