@@ -3,10 +3,12 @@
 
 mod datasets;
 mod runs;
+mod serve;
 mod tools;
 
 pub use datasets::*;
 pub use runs::*;
+pub use serve::*;
 pub use tools::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -90,6 +92,8 @@ pub enum Command {
     Data(DataCommand),
     /// Talk to the result of a run, beside its base
     Sample(SampleArgs),
+    /// Serve the Tinker API in front of a trainer
+    Serve(ServeArgs),
     /// List, check, add and trust plugins
     #[command(subcommand)]
     Plugins(PluginsCommand),
