@@ -4,7 +4,7 @@ use super::{
     Shared,
     body::Json,
     files,
-    reply::{Answer, Refusal, done, ok},
+    reply::{Answer, Refusal, done, ok, text},
     save,
     sessions::Page,
 };
@@ -24,22 +24,38 @@ use tinsmith_tinker_wire::{
 const HOLDS: i64 = 3600;
 
 /// `GET /training_runs/RUN/checkpoints`.
-pub async fn of_run(State(app): Shared, Path(run): Path<String>) -> Answer {
+pub async fn of_run(
+    State(app): Shared,
+    Path(run): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
     if app.model_record(&run).is_none() {
         return Err(Refusal::not_found(format!("there is no training run `{run}`")));
     }
-    let checkpoints = app.checkpoints.list(Some(&run)).iter().map(Record::view).collect();
+    let all = readable(app.checkpoints.list(Some(&run)), &headers);
+    let checkpoints = all.iter().map(Record::view).collect();
     ok(&Checkpoints { checkpoints, cursor: None })
 }
 
 /// `GET /checkpoints`, newest first.
-pub async fn list(State(app): Shared, Query(page): Query<Page>) -> Answer {
-    let mut all = app.checkpoints.list(None);
+pub async fn list(State(app): Shared, Query(page): Query<Page>, headers: HeaderMap) -> Answer {
+    let mut all = readable(app.checkpoints.list(None), &headers);
     all.reverse();
     let total_count = all.len() as u64;
     let cursor = Cursor { offset: page.offset, limit: page.limit.unwrap_or(100), total_count };
     let checkpoints = page.of(all, 100).iter().map(Record::view).collect();
     ok(&Checkpoints { checkpoints, cursor: Some(cursor) })
+}
+
+/// What a client can read: the official one knew no external checkpoints before 0.30, and refuses a
+/// whole list for one of them.
+fn readable(mut all: Vec<Record>, headers: &HeaderMap) -> Vec<Record> {
+    let version = text(headers, header::HeaderName::from_static("x-stainless-package-version"));
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
+    if let (Some(Some(0)), Some(Some(..30))) = (numbers.next(), numbers.next()) {
+        all.retain(|record| record.kind != Kind::External.word());
+    }
+    all
 }
 
 /// `GET …/CHECKPOINT/external_weights_urls`, `GET …/CHECKPOINT/archive`.
