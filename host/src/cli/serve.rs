@@ -59,11 +59,7 @@ pub fn run(args: &ServeArgs, ui: &Ui) -> Result<()> {
 }
 
 /// Flag, then file, then default.
-fn options(
-    args: &ServeArgs,
-    loaded: &Loaded,
-    named: Vec<(String, String)>,
-) -> Result<Options> {
+fn options(args: &ServeArgs, loaded: &Loaded, named: Vec<(String, String)>) -> Result<Options> {
     let section = loaded.config.serve.clone().unwrap_or_default();
     let Serve { models, host, port, state, api_key, .. } = section.clone();
     let models = if !named.is_empty() {

@@ -68,7 +68,9 @@ impl<'de> Deserialize<'de> for ApiKey {
             }
 
             fn visit_str<E: de::Error>(self, _: &str) -> Result<ApiKey, E> {
-                Err(E::custom("a secret must not stand in a config; name a variable: `{env: NAME}`"))
+                Err(E::custom(
+                    "a secret must not stand in a config; name a variable: `{env: NAME}`",
+                ))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ApiKey, A::Error> {

@@ -1,8 +1,14 @@
 //! Everything that the handlers of a server share.
 
 use super::{
-    base::Base, checkpoints::Checkpoints, disk::Disk, futures::Futures, models::Models,
-    samplers::Samplers, sessions::{Ended, Sessions}, sign::Signer,
+    base::Base,
+    checkpoints::Checkpoints,
+    disk::Disk,
+    futures::Futures,
+    models::Models,
+    samplers::Samplers,
+    sessions::{Ended, Sessions},
+    sign::Signer,
 };
 use crate::{Result, training::Log};
 use std::{

@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use std::{path::Path, sync::Arc};
-use tinsmith_plugin_api::{Capabilities, EvaluateLoss, LossRef, Services, TrainerHandle};
+use tinsmith_plugin_api::{Capabilities, EvaluateLoss, LossRef, TrainerHandle};
 
 /// A base model.
 pub struct Base {
@@ -83,16 +83,6 @@ impl Base {
                 Ok(Loss { path, call: Some(call) })
             }
         }
-    }
-
-    /// The tokenizer behind the services of a plugin.
-    pub fn services(&self) -> &Services {
-        &self.tools.services
-    }
-
-    /// What turns messages into tokens.
-    pub fn tools(&self) -> &Tools {
-        &self.tools
     }
 
     /// Where clients find the tokenizer: a name that a model hub knows, else the folder.

@@ -81,6 +81,7 @@ impl Slot {
     }
 
     /// The result, if it is there, without reading it.
+    #[cfg(test)]
     pub fn peek(&self) -> Option<Arc<Outcome>> {
         self.lock().outcome.clone()
     }
@@ -146,19 +147,9 @@ impl Futures {
         self.lock().get(id).cloned()
     }
 
-    /// Forgets one whose request was never taken.
-    pub fn forget(&self, id: &str) {
-        self.lock().remove(id);
-    }
-
     /// Forgets what was read or waited for long enough.
     pub fn sweep(&self) {
         self.lock().retain(|_, slot| !slot.is_stale());
-    }
-
-    /// How many results are not there yet.
-    pub fn pending(&self) -> usize {
-        self.lock().values().filter(|slot| slot.peek().is_none()).count()
     }
 }
 

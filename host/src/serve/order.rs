@@ -43,8 +43,9 @@ impl<T> Order<T> {
         self.held.keys().next_back().map_or(self.next - 1, |last| *last)
     }
 
-    /// Takes an operation, or notes that the one of that number was refused.
-    pub fn place(&mut self, seq: i64, op: Option<T>) -> Placed<T> {
+    /// Takes an operation, or notes that the one of that number was refused. `op` is asked for only if
+    /// the number is new.
+    pub fn place(&mut self, seq: i64, op: impl FnOnce() -> Option<T>) -> Placed<T> {
         if seq < 1 {
             return Placed::Wrong("the first `seq_id` of a model is 1");
         }
@@ -54,7 +55,7 @@ impl<T> Order<T> {
         if seq - self.next > FARTHEST {
             return Placed::Wrong("`seq_id` is far ahead of the last one that came");
         }
-        self.held.insert(seq, op);
+        self.held.insert(seq, op());
         let mut ready = Vec::new();
         while let Some(op) = self.held.remove(&self.next) {
             self.next += 1;
@@ -72,15 +73,15 @@ mod tests {
     #[test]
     fn early_ones_wait_and_refused_ones_are_passed_over() {
         let mut order = Order::new(1);
-        assert_eq!(order.place(2, Some("b")), Placed::New(vec![]));
-        assert_eq!(order.place(3, None), Placed::New(vec![]));
-        assert_eq!(order.place(4, Some("d")), Placed::New(vec![]));
-        assert_eq!(order.place(2, Some("other")), Placed::Again);
-        assert_eq!(order.place(1, Some("a")), Placed::New(vec!["a", "b", "d"]));
-        assert_eq!(order.place(1, Some("a")), Placed::Again);
+        assert_eq!(order.place(2, || Some("b")), Placed::New(vec![]));
+        assert_eq!(order.place(3, || None), Placed::New(vec![]));
+        assert_eq!(order.place(4, || Some("d")), Placed::New(vec![]));
+        assert_eq!(order.place(2, || Some("other")), Placed::Again);
+        assert_eq!(order.place(1, || Some("a")), Placed::New(vec!["a", "b", "d"]));
+        assert_eq!(order.place(1, || Some("a")), Placed::Again);
         assert_eq!(order.next(), 5);
-        assert!(matches!(order.place(0, Some("x")), Placed::Wrong(_)));
-        assert!(matches!(order.place(i64::MAX, Some("x")), Placed::Wrong(_)));
+        assert!(matches!(order.place(0, || Some("x")), Placed::Wrong(_)));
+        assert!(matches!(order.place(i64::MAX, || Some("x")), Placed::Wrong(_)));
     }
 
     proptest! {
@@ -92,7 +93,7 @@ mod tests {
             let mut order = Order::new(1);
             let mut ran = Vec::new();
             for seq in arrivals {
-                if let Placed::New(ready) = order.place(seq, Some(seq)) {
+                if let Placed::New(ready) = order.place(seq, || Some(seq)) {
                     ran.extend(ready);
                 }
             }

@@ -157,8 +157,12 @@ fn resolve(options: &Options) -> Result<SocketAddr> {
             .hint("write an IP address, such as 127.0.0.1, or a name that it has")
     })?;
     if options.key.is_none() && !address.ip().is_loopback() {
-        return Err(Error::usage(format!("without a key only this machine may be served, not {host}"))
-            .hint("name the variable of a key: `--api-key-env NAME`, or `serve.api_key: {env: NAME}`"));
+        return Err(Error::usage(format!(
+            "without a key only this machine may be served, not {host}"
+        ))
+        .hint(
+            "name the variable of a key: `--api-key-env NAME`, or `serve.api_key: {env: NAME}`",
+        ));
     }
     Ok(address)
 }

@@ -127,7 +127,8 @@ impl DoneSink<Samples> for Answer {
     }
 
     fn cancelled(&self) -> bool {
-        let ended = |id: &String| self.app.sessions.standing(id) != super::sessions::Standing::Alive;
+        let ended =
+            |id: &String| self.app.sessions.standing(id) != super::sessions::Standing::Alive;
         self.app.is_stopping() || self.session.as_ref().is_some_and(ended)
     }
 }

@@ -24,11 +24,7 @@ use tinsmith_tinker_wire::{
 const HOLDS: i64 = 3600;
 
 /// `GET /training_runs/RUN/checkpoints`.
-pub async fn of_run(
-    State(app): Shared,
-    Path(run): Path<String>,
-    headers: HeaderMap,
-) -> Answer {
+pub async fn of_run(State(app): Shared, Path(run): Path<String>, headers: HeaderMap) -> Answer {
     if app.model_record(&run).is_none() {
         return Err(Refusal::not_found(format!("there is no training run `{run}`")));
     }
@@ -80,7 +76,8 @@ pub async fn fetch(
         };
         Ok::<_, crate::Error>((record, files))
     });
-    let (record, made) = made.await.map_err(|e| Refusal::from(crate::Error::failed(e.to_string())))??;
+    let (record, made) =
+        made.await.map_err(|e| Refusal::from(crate::Error::failed(e.to_string())))??;
     let address = |file: &export::File| files::address(&app, &headers, &record.name, file, until);
     if let (true, Some(file)) = (archive, made.first()) {
         let mut response = StatusCode::FOUND.into_response();

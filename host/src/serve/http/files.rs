@@ -82,9 +82,8 @@ pub async fn get(
         range::Range::Whole => (0, facts.bytes),
         range::Range::Part(start, end) => {
             let content = format!("bytes {start}-{}/{}", end - 1, facts.bytes);
-            response = response
-                .status(StatusCode::PARTIAL_CONTENT)
-                .header(header::CONTENT_RANGE, content);
+            response =
+                response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, content);
             (start, end)
         }
         range::Range::Outside => {

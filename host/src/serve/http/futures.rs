@@ -33,7 +33,9 @@ pub async fn retrieve(
         return match app.lost_result(id) {
             Some(outcome) => answer(&outcome, &headers),
             // A client samples again.
-            None if id.contains(":sample:") => Err(Refusal::gone("the sample is not there any more")),
+            None if id.contains(":sample:") => {
+                Err(Refusal::gone("the sample is not there any more"))
+            }
             None => Err(Refusal::not_found(format!("there is no request `{id}`"))),
         };
     };

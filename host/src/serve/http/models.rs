@@ -44,7 +44,8 @@ pub async fn create(State(app): Shared, raw: Raw) -> Answer {
         train_attn: true,
     });
     if lora.rank == 0 || !(lora.train_attn || lora.train_mlp || lora.train_unembed) {
-        let what = "`lora_config` trains nothing: give a rank of at least 1, and something to train";
+        let what =
+            "`lora_config` trains nothing: give a rank of at least 1, and something to train";
         return Err(Refusal::wrong(what));
     }
     let mut seed = [0; 8];

@@ -18,7 +18,9 @@ pub fn of(header: &str, len: u64) -> Range {
     };
     match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
         (Ok(first), _) if first >= len => Range::Outside,
-        (Ok(first), Ok(last)) if last >= first => Range::Part(first, last.saturating_add(1).min(len)),
+        (Ok(first), Ok(last)) if last >= first => {
+            Range::Part(first, last.saturating_add(1).min(len))
+        }
         (Ok(first), Err(_)) if last.trim().is_empty() => Range::Part(first, len),
         (Err(_), Ok(0)) if first.trim().is_empty() => Range::Outside,
         (Err(_), Ok(last)) if first.trim().is_empty() && len > 0 => {

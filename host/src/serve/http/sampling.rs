@@ -6,13 +6,7 @@ use super::{
     reply::{Answer, Refusal, ok},
     sessions::require,
 };
-use crate::serve::{
-    app::App,
-    futures::failed,
-    ids,
-    samplers::Source,
-    sessions::Sampling,
-};
+use crate::serve::{app::App, futures::failed, ids, samplers::Source, sessions::Sampling};
 use axum::{
     extract::{Path, State},
     http::StatusCode,
@@ -143,7 +137,8 @@ fn prepare(app: &Arc<App>, asked: &Asample) -> Result<(Source, SampleRequest)> {
 /// Without a seed, no two requests draw the same.
 fn random_seed() -> Result<u64> {
     let mut seed = [0; 8];
-    ids::fill(&mut seed).map_err(|e| Error::new(tinsmith_plugin_api::ErrorKind::OTHER, e.message))?;
+    ids::fill(&mut seed)
+        .map_err(|e| Error::new(tinsmith_plugin_api::ErrorKind::OTHER, e.message))?;
     Ok(u64::from_le_bytes(seed))
 }
 
@@ -177,4 +172,3 @@ fn source(app: &App, asked: &Asample) -> Result<Source> {
 fn unknown(id: &str) -> Refusal {
     Refusal::not_found(format!("there is no sampling session `{id}`"))
 }
-

@@ -119,9 +119,10 @@ pub async fn search(State(app): Shared, Json(asked): Json<Search>) -> Answer {
     let limit = usize::try_from(asked.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
     let more = found.len() > limit;
     found.truncate(limit);
-    let cursor = found.last().filter(|_| more).map(
-        |last| json!({ "last_created_at": last.created, "last_session_id": last.id }),
-    );
+    let cursor = found
+        .last()
+        .filter(|_| more)
+        .map(|last| json!({ "last_created_at": last.created, "last_session_id": last.id }));
     let sessions: Vec<Value> = found.iter().map(|session| summary(&app, session)).collect();
     let mut body = json!({ "sessions": sessions });
     if let Some(cursor) = cursor {
@@ -164,7 +165,8 @@ fn status(session: &Session) -> Value {
 }
 
 fn summary(app: &App, session: &Session) -> Value {
-    let of_model = |model: &crate::serve::models::ModelRecord| app.checkpoints.list(Some(&model.id));
+    let of_model =
+        |model: &crate::serve::models::ModelRecord| app.checkpoints.list(Some(&model.id));
     let checkpoints: Vec<_> = session.models.iter().flat_map(of_model).collect();
     json!({
         "session_id": session.id,

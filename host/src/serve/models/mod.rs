@@ -60,15 +60,21 @@ impl Model {
     ///
     /// # Errors
     /// `rejected` for a number that no client gives.
-    pub fn submit(&self, app: &App, seq: Option<i64>, op: Op) -> tinsmith_plugin_api::Result<String> {
+    pub fn submit(
+        &self,
+        app: &App,
+        seq: Option<i64>,
+        op: Op,
+    ) -> tinsmith_plugin_api::Result<String> {
         let mut inner = self.lock();
         let seq = seq.unwrap_or_else(|| inner.order.last() + 1);
         let request = ids::request(&self.id, seq);
-        let (slot, new) = app.futures.slot(&request);
-        match inner.order.place(seq, Some(Task { request: request.clone(), slot, op })) {
+        let task = || {
+            let slot = app.futures.slot(&request).0;
+            Some(Task { request: request.clone(), slot, op })
+        };
+        match inner.order.place(seq, task) {
             Placed::New(ready) => ready.into_iter().for_each(|task| inner.send(task)),
-            // It has no result of its own.
-            Placed::Again | Placed::Wrong(_) if new => app.futures.forget(&request),
             Placed::Again => {}
             Placed::Wrong(why) => return Err(Error::rejected(why).at("seq_id")),
         }
@@ -83,7 +89,7 @@ impl Model {
     /// Notes that the operation of this number was refused: those behind it need not wait for it.
     pub fn pass(&self, app: &App, seq: i64, why: &Error) {
         let mut inner = self.lock();
-        if let Placed::New(ready) = inner.order.place(seq, None) {
+        if let Placed::New(ready) = inner.order.place(seq, || None) {
             app.futures.slot(&ids::request(&self.id, seq)).0.finish(failed(why));
             for task in ready {
                 inner.send(task);
@@ -134,11 +140,6 @@ impl Models {
     /// A model that is loaded.
     pub fn get(&self, id: &str) -> Option<Arc<Model>> {
         self.lock().get(id).cloned()
-    }
-
-    /// How many are loaded.
-    pub fn len(&self) -> usize {
-        self.lock().len()
     }
 
     /// Unloads a model once it has done what it was given.

@@ -5,14 +5,10 @@ use super::{
     SaveOp,
     owner::{Owner, json},
 };
-use crate::serve::{
-    checkpoints::Record,
-    export,
-    futures::Outcome,
-    ids, moment,
-    sessions::Sampling,
-};
 use crate::runs;
+use crate::serve::{
+    checkpoints::Record, export, futures::Outcome, ids, moment, sessions::Sampling,
+};
 use std::collections::BTreeMap;
 use tinsmith_plugin_api::{Error, ErrorKind, Result, Save, Saved, ticket};
 use tinsmith_tinker_wire::{
@@ -69,9 +65,10 @@ impl Owner {
             Kind::Training => Save::State { name: name.clone(), optimizer: true },
             Kind::Sampler | Kind::External => Save::Sampler { name: name.clone() },
         })?;
-        let model = self.app.model_record(&self.id).ok_or_else(|| {
-            Error::new(ErrorKind::LOST, "the session of the model is gone")
-        })?;
+        let model = self
+            .app
+            .model_record(&self.id)
+            .ok_or_else(|| Error::new(ErrorKind::LOST, "the session of the model is gone"))?;
         let mut record = Record {
             name,
             path: path.to_string(),

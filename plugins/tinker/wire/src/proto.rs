@@ -365,7 +365,9 @@ impl ForwardBackwardRequest {
     ///
     /// # Errors
     /// `rejected` for a number that is not finite, or a value of no kind.
-    pub fn config(&self) -> tinsmith_plugin_api::Result<serde_json::Map<String, serde_json::Value>> {
+    pub fn config(
+        &self,
+    ) -> tinsmith_plugin_api::Result<serde_json::Map<String, serde_json::Value>> {
         use loss_config_value::Value as Given;
         use serde_json::{Number, Value};
         use tinsmith_plugin_api::Error;
