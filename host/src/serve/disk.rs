@@ -6,6 +6,7 @@
 //! STATE/sessions/ID.json           a session, its models and its sampling sessions
 //! STATE/checkpoints/NAME.json      what a client knows of a checkpoint
 //! STATE/store/MODEL/…              the checkpoints themselves, as the trainer writes them
+//! STATE/logs/MODEL/…               what models were asked to do, for a server that is killed
 //! STATE/exports/NAME/…             files made ready for download
 //! ```
 
@@ -32,7 +33,7 @@ impl Disk {
         runs::create_folder(root)?;
         let root = root.canonicalize().map_err(|e| Error::io("read", root, &e))?;
         let disk = Self { root };
-        for folder in ["sessions", "checkpoints", "store", "exports"] {
+        for folder in ["sessions", "checkpoints", "store", "exports", "logs"] {
             runs::create_folder(&disk.root.join(folder))?;
         }
         Ok(disk)
@@ -49,6 +50,11 @@ impl Disk {
         let name: String = model.chars().map(plain).collect();
         let hash = crc32fast::hash(model.as_bytes());
         self.root.join("store").join(format!("{}-{hash:08x}", name.trim_matches(['.', '-'])))
+    }
+
+    /// Where the log of a model lies. Their ids are random hex, words and colons.
+    pub fn log(&self, model: &str) -> PathBuf {
+        self.root.join("logs").join(model.replace(':', "-"))
     }
 
     /// Where files are made ready for download.

@@ -81,7 +81,6 @@ impl Slot {
     }
 
     /// The result, if it is there, without reading it.
-    #[cfg(test)]
     pub fn peek(&self) -> Option<Arc<Outcome>> {
         self.lock().outcome.clone()
     }
@@ -145,6 +144,14 @@ impl Futures {
     /// The place of a result.
     pub fn find(&self, id: &str) -> Option<Arc<Slot>> {
         self.lock().get(id).cloned()
+    }
+
+    /// What there is of an owner's requests that a client may still ask for, by their numbers.
+    pub fn of_owner(&self, owner: &str) -> Vec<(i64, Arc<Outcome>)> {
+        let number = |id: &str| id.strip_prefix(owner)?.strip_prefix(':')?.parse().ok();
+        let all = self.lock();
+        let found = all.iter().filter(|(_, slot)| !slot.is_stale());
+        found.filter_map(|(id, slot)| Some((number(id)?, slot.peek()?))).collect()
     }
 
     /// Forgets what was read or waited for long enough.

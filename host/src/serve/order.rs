@@ -16,17 +16,6 @@ pub struct Order<T> {
     held: BTreeMap<i64, Option<T>>,
 }
 
-/// What became of a number.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Placed<T> {
-    /// New. These may run now, in this order: none while it waits.
-    New(Vec<T>),
-    /// It had come before.
-    Again,
-    /// No client gives such a number.
-    Wrong(&'static str),
-}
-
 impl<T> Order<T> {
     /// An order whose first number is `next`.
     pub fn new(next: i64) -> Self {
@@ -43,25 +32,33 @@ impl<T> Order<T> {
         self.held.keys().next_back().map_or(self.next - 1, |last| *last)
     }
 
-    /// Takes an operation, or notes that the one of that number was refused. `op` is asked for only if
-    /// the number is new.
-    pub fn place(&mut self, seq: i64, op: impl FnOnce() -> Option<T>) -> Placed<T> {
+    /// Whether a number is new.
+    ///
+    /// # Errors
+    /// Why no client gives it.
+    pub fn is_new(&self, seq: i64) -> Result<bool, &'static str> {
         if seq < 1 {
-            return Placed::Wrong("the first `seq_id` of a model is 1");
+            return Err("the first `seq_id` of a model is 1");
         }
         if seq < self.next || self.held.contains_key(&seq) {
-            return Placed::Again;
+            return Ok(false);
         }
         if seq - self.next > FARTHEST {
-            return Placed::Wrong("`seq_id` is far ahead of the last one that came");
+            return Err("`seq_id` is far ahead of the last one that came");
         }
-        self.held.insert(seq, op());
+        Ok(true)
+    }
+
+    /// Takes an operation whose number is new, or notes that the one of that number was refused. Answers
+    /// those that may run now, in this order.
+    pub fn place(&mut self, seq: i64, op: Option<T>) -> Vec<T> {
+        self.held.insert(seq, op);
         let mut ready = Vec::new();
         while let Some(op) = self.held.remove(&self.next) {
             self.next += 1;
             ready.extend(op);
         }
-        Placed::New(ready)
+        ready
     }
 }
 
@@ -73,15 +70,15 @@ mod tests {
     #[test]
     fn early_ones_wait_and_refused_ones_are_passed_over() {
         let mut order = Order::new(1);
-        assert_eq!(order.place(2, || Some("b")), Placed::New(vec![]));
-        assert_eq!(order.place(3, || None), Placed::New(vec![]));
-        assert_eq!(order.place(4, || Some("d")), Placed::New(vec![]));
-        assert_eq!(order.place(2, || Some("other")), Placed::Again);
-        assert_eq!(order.place(1, || Some("a")), Placed::New(vec!["a", "b", "d"]));
-        assert_eq!(order.place(1, || Some("a")), Placed::Again);
-        assert_eq!(order.next(), 5);
-        assert!(matches!(order.place(0, || Some("x")), Placed::Wrong(_)));
-        assert!(matches!(order.place(i64::MAX, || Some("x")), Placed::Wrong(_)));
+        assert!(order.place(2, Some("b")).is_empty());
+        assert!(order.place(3, None).is_empty());
+        assert!(order.place(4, Some("d")).is_empty());
+        assert_eq!((order.is_new(2), order.is_new(1), order.last()), (Ok(false), Ok(true), 4));
+        assert_eq!(order.place(1, Some("a")), ["a", "b", "d"]);
+        assert_eq!((order.is_new(1), order.next(), order.last()), (Ok(false), 5, 4));
+        for wrong in [0, -4, i64::MIN, i64::MAX] {
+            assert!(order.is_new(wrong).is_err(), "{wrong}");
+        }
     }
 
     proptest! {
@@ -93,8 +90,8 @@ mod tests {
             let mut order = Order::new(1);
             let mut ran = Vec::new();
             for seq in arrivals {
-                if let Placed::New(ready) = order.place(seq, || Some(seq)) {
-                    ran.extend(ready);
+                if order.is_new(seq) == Ok(true) {
+                    ran.extend(order.place(seq, Some(seq)));
                 }
             }
             prop_assert_eq!(ran, (1..40).collect::<Vec<_>>());

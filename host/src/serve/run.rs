@@ -10,6 +10,7 @@ use crate::{
     Error, Result,
     config::Loaded,
     runs::Lock,
+    text::plural,
     training::{Stop, ToolOptions},
 };
 use futures_util::future::{Either, select};
@@ -21,7 +22,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tinsmith_plugin_api::Secret;
+use tinsmith_plugin_api::{Level, Secret};
 use tokio::net::TcpListener;
 
 /// How often it is looked whether the user asked to stop.
@@ -87,6 +88,13 @@ pub fn run(
         snapshot_steps: options.snapshot_steps,
     };
     let app = Arc::new(App::new(settings, bases, disk, Arc::clone(&tools.log))?);
+    let count = app.bring_back()?;
+    if count > 0 {
+        app.log(
+            Level::Info,
+            &format!("{} of an earlier server go on", plural(count as u64, "model")),
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("http")

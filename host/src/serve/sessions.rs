@@ -32,6 +32,9 @@ pub struct Session {
     /// The project it belongs to.
     #[serde(default)]
     pub project_id: Option<String>,
+    /// Whether its client ever sent a heartbeat.
+    #[serde(default)]
+    pub beats: bool,
     /// Why it ended.
     #[serde(default)]
     pub ended: Option<Ended>,
@@ -63,12 +66,15 @@ pub struct Sampling {
     /// The checkpoint that the client named.
     #[serde(default)]
     pub path: Option<String>,
-    /// Weights that have no path: what the trainer calls them. Gone with the server.
-    #[serde(default, skip_serializing)]
+    /// Weights that have no path: what the trainer calls them.
+    #[serde(default)]
     pub uri: Option<String>,
     /// Whether it samples weights without a path.
     #[serde(default)]
     pub ephemeral: bool,
+    /// Whether those outlive the server. If not, the trainer may call others so later.
+    #[serde(default)]
+    pub durable: bool,
 }
 
 struct Live {
@@ -101,7 +107,13 @@ impl Sessions {
     /// `failed` that names a file that cannot be read.
     pub fn open(disk: &Disk) -> Result<Self> {
         let now = Instant::now();
-        let live = |session: Session| (session.id.clone(), Live { session, beat: Some(now) });
+        let live = |mut session: Session| {
+            for sampling in session.samplings.iter_mut().filter(|sampling| !sampling.durable) {
+                sampling.uri = None;
+            }
+            let beat = session.beats.then_some(now);
+            (session.id.clone(), Live { session, beat })
+        };
         let all = disk.read_all::<Session>(KIND)?.into_iter().map(live).collect();
         Ok(Self { disk: disk.clone(), all: Mutex::new(all) })
     }
@@ -140,11 +152,19 @@ impl Sessions {
     }
 
     /// Hears a heartbeat.
-    pub fn beat(&self, id: &str) -> Standing {
+    ///
+    /// # Errors
+    /// `failed` if the first one cannot be written down.
+    pub fn beat(&self, id: &str) -> Result<Standing> {
+        let mut first = false;
         if let Some(live) = self.lock().get_mut(id).filter(|live| live.session.ended.is_none()) {
             live.beat = Some(Instant::now());
+            first = !live.session.beats;
         }
-        self.standing(id)
+        if first {
+            self.change(id, |session| session.beats = true)?;
+        }
+        Ok(self.standing(id))
     }
 
     /// Ends a session. The first reason stays. True: it was alive.

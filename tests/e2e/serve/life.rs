@@ -251,7 +251,7 @@ fn the_losses_are_those_of_a_training_run() {
     let (tokens, weights) = (example["tokens"].as_array(), example["weights"].as_array());
     let (tokens, weights) = (tokens.unwrap(), weights.unwrap());
 
-    let args = ["serve", "--model", "base", "--port", "0", "--state", "state"];
+    let args = ["serve", "-q", "--model", "base", "--port", "0", "--state", "state"];
     let server = Server::run(sandbox, &args);
     let session = server.session();
     let model = server.model(&session, 0);

@@ -5,10 +5,9 @@ use super::{
     body::Json,
     files,
     reply::{Answer, Refusal, done, ok, text},
-    save,
     sessions::Page,
 };
-use crate::serve::{app::App, checkpoints::Record, export, moment};
+use crate::serve::{app::App, checkpoints::Record, export, moment, requests};
 use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -123,7 +122,7 @@ pub async fn ttl(
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "a checkpoint takes no PUT"));
     };
     let record = find(&app, &run, id)?;
-    let expires = save::ttl(asked.ttl_seconds)?.map(moment::after);
+    let expires = requests::ttl(asked.ttl_seconds)?.map(moment::after);
     app.checkpoints.change(&record.path, |record| record.expires = expires)?;
     done()
 }

@@ -17,7 +17,6 @@ mod range;
 mod reply;
 mod runs;
 mod sampling;
-mod save;
 mod sessions;
 mod train;
 
@@ -58,9 +57,9 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/optim_step", post(train::optim_step))
         .route("/retrieve_future", post(futures::retrieve))
         .route("/cancel_future", post(futures::cancel))
-        .route("/save_weights", post(save::weights))
-        .route("/save_weights_for_sampler", post(save::for_sampler))
-        .route("/save_weights_external", post(save::external))
+        .route("/save_weights", post(train::save_weights))
+        .route("/save_weights_for_sampler", post(train::save_for_sampler))
+        .route("/save_weights_external", post(train::save_external))
         .route("/create_sampling_session", post(sampling::create))
         .route("/join_sampling_session", post(sampling::join))
         .route("/samplers/{id}", get(sampling::get))

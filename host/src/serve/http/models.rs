@@ -10,17 +10,18 @@ use crate::serve::{
     app::App,
     futures::failed,
     ids,
-    models::{LoraRecord, Model, ModelRecord, Op},
+    models::{LoraRecord, MadeFrom, Model, ModelRecord, Op},
+    requests::{Kind, Request},
     sessions::Standing,
 };
 use axum::extract::State;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
-use tinsmith_plugin_api::{Error, OpenRun};
+use tinsmith_plugin_api::Error;
 use tinsmith_tinker_wire::messages::{
     CreateModel, LoadWeights, LoraConfig, ModelCreated, ModelData, ModelInfo, ModelRef,
-    OptimizerConfig, Promise, WeightsLoaded,
+    OptimizerConfig, Promise,
 };
 
 /// `POST /create_model`.
@@ -51,10 +52,8 @@ pub async fn create(State(app): Shared, raw: Raw) -> Answer {
     let mut seed = [0; 8];
     ids::fill(&mut seed)?;
     let lora = LoraRecord::new(&lora, base.alpha, u64::from_le_bytes(seed));
-    let from = OpenRun::Base { model: base.source.clone(), adapter: lora.spec() };
     let record = ModelRecord::new(id.clone(), &base.name, lora, asked.user_metadata);
-    let answer = ModelCreated { model_id: id.clone(), kind: "create_model".into() };
-    let request = app.make_model(record, from, value(&answer))?;
+    let request = tokio::task::block_in_place(|| app.make_model(record))?;
     promise(request, Some(id))
 }
 
@@ -62,9 +61,7 @@ pub async fn create(State(app): Shared, raw: Raw) -> Answer {
 pub async fn load(State(app): Shared, raw: Raw) -> Answer {
     let body = raw.value()?;
     if body.get("model_id").is_some_and(Value::is_string) {
-        return sequenced(&app, body, |asked: LoadWeights, _| {
-            Ok(Op::Load { path: asked.path, optimizer: asked.optimizer })
-        });
+        return place(&app, &Request::read(Kind::LoadWeights, raw.bytes)?);
     }
     let asked: LoadWeights = typed(body)?;
     let session = asked.session_id.ok_or_else(|| {
@@ -84,11 +81,10 @@ pub async fn load(State(app): Shared, raw: Raw) -> Answer {
         let what = format!("`{}` is of the base model `{}`", asked.path, saved.base);
         return Err(Refusal::wrong(what));
     }
-    let record = ModelRecord::new(id.clone(), &saved.base, saved.lora, asked.user_metadata);
-    let from = OpenRun::Saved { uri: saved.uri, optimizer: asked.optimizer };
-    let (path, model_id) = (Some(saved.path), Some(id.clone()));
-    let answer = WeightsLoaded { path, model_id, kind: "load_weights".into() };
-    let request = app.make_model(record, from, value(&answer))?;
+    let mut record = ModelRecord::new(id.clone(), &saved.base, saved.lora, asked.user_metadata);
+    let (path, uri, optimizer) = (saved.path, saved.uri, asked.optimizer);
+    record.made_from = Some(MadeFrom { path, uri, optimizer });
+    let request = tokio::task::block_in_place(|| app.make_model(record))?;
     promise(request, Some(id))
 }
 
@@ -130,29 +126,10 @@ pub async fn unload(State(app): Shared, Json(asked): Json<ModelRef>) -> Answer {
     promise(request, Some(id))
 }
 
-/// Puts an operation in its place among those of its model. `make` turns the body into the operation;
-/// what it refuses fails in its turn.
-pub fn sequenced<T: DeserializeOwned>(
-    app: &Arc<App>,
-    body: Value,
-    make: impl FnOnce(T, &Model) -> tinsmith_plugin_api::Result<Op>,
-) -> Answer {
-    let id = body["model_id"].as_str().unwrap_or_default().to_owned();
-    let seq = body["seq_id"].as_i64();
-    place(app, &id, seq, |model| {
-        let asked = typed(body)?;
-        Ok(make(asked, model).unwrap_or_else(Op::Refused))
-    })
-}
-
-/// As [`sequenced`], for a body that is decoded already. What `make` refuses is answered with a status,
-/// and its number counts as come.
-pub fn place(
-    app: &Arc<App>,
-    id: &str,
-    seq: Option<i64>,
-    make: impl FnOnce(&Model) -> Result<Op, Refusal>,
-) -> Answer {
+/// Puts an operation in its place among those of its model. One that is not well-formed is answered with
+/// a status, and its number counts as come.
+pub fn place(app: &Arc<App>, asked: &Request) -> Answer {
+    let (id, seq) = (asked.model(), asked.seq());
     let model = match find(app, id)? {
         Ok(model) => model,
         Err(why) => {
@@ -161,13 +138,14 @@ pub fn place(
             return promise(request, None);
         }
     };
-    match make(&model) {
-        Ok(op) => promise(model.submit(app, seq, op)?, None),
-        Err(refusal) => {
+    match asked.op(app, &model) {
+        // It is written to the disk before it is promised, which may take its time.
+        Ok(op) => promise(tokio::task::block_in_place(|| model.submit(app, asked, op))?, None),
+        Err(e) => {
             if let Some(seq) = seq {
-                model.pass(app, seq, &Error::rejected(refusal.to_string()));
+                tokio::task::block_in_place(|| model.pass(app, seq, &e))?;
             }
-            Err(refusal)
+            Err(e.into())
         }
     }
 }

@@ -37,7 +37,8 @@ pub async fn create(State(app): Shared, Json(asked): Json<CreateSamplingSession>
             (None, Some(base)) => (app.base(base)?.name.clone(), None),
             (None, None) => return Err(Refusal::wrong("give `model_path` or `base_model`")),
         };
-        let made = Sampling { id: id.clone(), base, path, uri: None, ephemeral: false };
+        let made =
+            Sampling { id: id.clone(), base, path, uri: None, ephemeral: false, durable: false };
         app.sessions.change(&asked.session_id, |session| session.samplings.push(made))?;
     }
     let kind = "create_sampling_session".into();

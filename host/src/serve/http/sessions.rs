@@ -24,7 +24,7 @@ pub async fn create(State(app): Shared, Json(asked): Json<CreateSession>) -> Ans
 
 /// `POST /session_heartbeat`: 410 tells the client that it is over.
 pub async fn heartbeat(State(app): Shared, Json(asked): Json<Heartbeat>) -> Answer {
-    let standing = app.sessions.beat(&asked.session_id);
+    let standing = app.sessions.beat(&asked.session_id)?;
     require(standing, &asked.session_id)?;
     ok(&json!({ "type": "session_heartbeat" }))
 }

@@ -1,101 +1,43 @@
-//! Passes over batches, and steps of the optimizer.
+//! Operations of a model: each is put in its place, and promised a result.
 
 use super::{
     Shared,
     body::Raw,
-    models::{place, sequenced},
-    reply::{Answer, Refusal, text},
+    models::place,
+    reply::{Answer, text},
 };
-use crate::serve::{
-    app::App,
-    models::{Forward, Model, Op},
-};
+use crate::serve::requests::{Kind, Request};
 use axum::{extract::State, http::header};
-use prost::Message;
-use serde_json::{Map, Value};
-use std::sync::Arc;
-use tinsmith_plugin_api::{Adam, Error, Result};
-use tinsmith_tinker_wire::{
-    PROTOBUF,
-    datum::{Datum, to_batch},
-    messages::{AdamParams, ForwardBackward, LossInput, OptimStep},
-    proto::ForwardBackwardRequest,
-};
+use tinsmith_tinker_wire::PROTOBUF;
 
 /// `POST /forward_backward`, in both dialects.
 pub async fn forward_backward(State(app): Shared, raw: Raw) -> Answer {
-    if text(&raw.headers, header::CONTENT_TYPE).starts_with(PROTOBUF) {
-        let asked = ForwardBackwardRequest::decode(raw.bytes)
-            .map_err(|e| Refusal::wrong(format!("the body is no ForwardBackwardRequest: {e}")))?;
-        let (id, seq) = (asked.model_id.clone(), Some(i64::from(asked.seq_id)));
-        return place(&app, &id, seq, |model| {
-            Ok(from_proto(&app, model, &asked).unwrap_or_else(Op::Refused))
-        });
-    }
-    sequenced(&app, raw.value()?, |asked: ForwardBackward, model| {
-        let input = asked.forward_backward_input.or(asked.forward_input);
-        from_json(&app, model, input, false)
-    })
+    let binary = text(&raw.headers, header::CONTENT_TYPE).starts_with(PROTOBUF);
+    let kind = if binary { Kind::ForwardBackwardBinary } else { Kind::ForwardBackward };
+    place(&app, &Request::read(kind, raw.bytes)?)
 }
 
 /// `POST /forward`, which has the JSON dialect only.
 pub async fn forward(State(app): Shared, raw: Raw) -> Answer {
-    sequenced(&app, raw.value()?, |asked: ForwardBackward, model| {
-        let input = asked.forward_input.or(asked.forward_backward_input);
-        from_json(&app, model, input, true)
-    })
+    place(&app, &Request::read(Kind::Forward, raw.bytes)?)
 }
 
 /// `POST /optim_step`.
 pub async fn optim_step(State(app): Shared, raw: Raw) -> Answer {
-    sequenced(&app, raw.value()?, |asked: OptimStep, _| {
-        let params = match (asked.adam_params, asked.optimizer_params) {
-            (Some(params), _) => params,
-            (None, Some(other)) => adam_of(other)?,
-            (None, None) => AdamParams::default(),
-        };
-        let AdamParams { learning_rate, beta1, beta2, eps, weight_decay, grad_clip_norm } = params;
-        Ok(Op::Step(Adam { learning_rate, beta1, beta2, eps, weight_decay, grad_clip_norm }))
-    })
+    place(&app, &Request::read(Kind::OptimStep, raw.bytes)?)
 }
 
-/// Parameters under the key of other optimizers may still be Adam's.
-fn adam_of(params: Value) -> Result<AdamParams> {
-    match params["type"].as_str() {
-        None | Some("adam" | "adamw") => Ok(serde_json::from_value(params)?),
-        Some(other) => Err(Error::rejected(format!("the optimizer `{other}` is not known here"))
-            .with_hint("send `adam_params`")),
-    }
+/// `POST /save_weights`.
+pub async fn save_weights(State(app): Shared, raw: Raw) -> Answer {
+    place(&app, &Request::read(Kind::SaveWeights, raw.bytes)?)
 }
 
-fn from_proto(app: &App, model: &Model, asked: &ForwardBackwardRequest) -> Result<Op> {
-    let datum = |(i, datum)| Datum::from_proto(datum).map_err(|e| e.within(format!("data[{i}]")));
-    let datums = asked.data.iter().enumerate().map(datum).collect::<Result<Vec<_>>>()?;
-    operation(app, model, datums, &asked.loss_fn, &asked.config()?, asked.forward_only)
+/// `POST /save_weights_for_sampler`.
+pub async fn save_for_sampler(State(app): Shared, raw: Raw) -> Answer {
+    place(&app, &Request::read(Kind::SaveForSampler, raw.bytes)?)
 }
 
-fn from_json(app: &App, model: &Model, input: Option<LossInput>, only: bool) -> Result<Op> {
-    let input = input.ok_or_else(|| Error::rejected("is missing").at("forward_backward_input"))?;
-    let datum = |(i, datum)| Datum::from_json(datum).map_err(|e| e.within(format!("data[{i}]")));
-    let datums = input.data.iter().enumerate().map(datum).collect::<Result<Vec<_>>>()?;
-    let config = input.loss_fn_config.unwrap_or_default();
-    operation(app, model, datums, &input.loss_fn, &config, only)
-}
-
-fn operation(
-    app: &App,
-    model: &Model,
-    datums: Vec<Datum>,
-    loss: &str,
-    config: &Map<String, Value>,
-    only: bool,
-) -> Result<Op> {
-    let loss = app.base(&model.base)?.loss(loss, config).map_err(|e| {
-        let told = Error::rejected(e.to_string());
-        match e.hint {
-            Some(hint) => told.with_hint(hint),
-            None => told,
-        }
-    })?;
-    Ok(Op::Forward(Forward { batch: Arc::new(to_batch(datums)?), loss, only }))
+/// `POST /save_weights_external`.
+pub async fn save_external(State(app): Shared, raw: Raw) -> Answer {
+    place(&app, &Request::read(Kind::SaveExternal, raw.bytes)?)
 }

@@ -5,32 +5,33 @@ Requests become [`Op`]s, are put in order by their numbers, and go to the thread
 thread answers lies in [`super::futures`] for whoever asks.
 */
 
+mod again;
 mod forward;
+mod make;
 mod op;
 mod owner;
 mod record;
 mod save;
 
 pub use op::{Forward, Op, SaveOp};
-pub use record::{LoraRecord, ModelRecord};
+pub use record::{LoraRecord, MadeFrom, ModelRecord};
 
 use super::{
     app::App,
-    futures::{Outcome, Slot, failed},
+    futures::{Slot, failed},
     ids,
-    order::{Order, Placed},
+    log::{Head, Log},
+    order::Order,
+    requests::Request,
 };
-use crate::{Result, runs};
-use owner::{Owner, Task};
+use crate::Result;
+use owner::Task;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
 };
-use tinsmith_plugin_api::{Error, OpenRun};
-
-/// The number that stands for the making of a model.
-const MAKING: i64 = 0;
+use tinsmith_plugin_api::Error;
 
 /// A model that is loaded.
 pub struct Model {
@@ -45,6 +46,8 @@ pub struct Model {
 
 struct Inner {
     order: Order<Task>,
+    /// None: the trainer does not compute the same bytes again.
+    log: Option<Log>,
     /// None: it is being unloaded.
     queue: Option<mpsc::Sender<Task>>,
     thread: Option<JoinHandle<()>>,
@@ -55,46 +58,65 @@ impl Model {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an operation; without a number it is the last of those that have come. Answers the id of
-    /// its request, which is the same if it had come before.
+    /// Takes an operation; without a number it is the last of those that have come. Where there is a
+    /// log, it is on the disk afterwards. Answers the id of its request, which is the same if it had
+    /// come before.
     ///
     /// # Errors
-    /// `rejected` for a number that no client gives.
-    pub fn submit(
-        &self,
-        app: &App,
-        seq: Option<i64>,
-        op: Op,
-    ) -> tinsmith_plugin_api::Result<String> {
+    /// `rejected` for a number that no client gives; `failed` if the log cannot be written, and then
+    /// nothing has come.
+    pub fn submit(&self, app: &App, asked: &Request, op: Op) -> Result<String> {
         let mut inner = self.lock();
-        let seq = seq.unwrap_or_else(|| inner.order.last() + 1);
-        let request = ids::request(&self.id, seq);
-        let task = || {
-            let slot = app.futures.slot(&request).0;
-            Some(Task { request: request.clone(), slot, op })
-        };
-        match inner.order.place(seq, task) {
-            Placed::New(ready) => ready.into_iter().for_each(|task| inner.send(task)),
-            Placed::Again => {}
-            Placed::Wrong(why) => return Err(Error::rejected(why).at("seq_id")),
+        let seq = asked.seq().unwrap_or_else(|| inner.order.last() + 1);
+        if inner.is_new(seq)? {
+            if let Some(log) = &mut inner.log {
+                let head = Head { seq, kind: Some(asked.kind), ..Head::default() };
+                log.append(&head, &asked.bytes, true)?;
+            }
+            self.place(&mut inner, app, seq, op);
         }
-        Ok(request)
+        Ok(ids::request(&self.id, seq))
+    }
+
+    /// Notes that the operation of this number was refused: those behind it need not wait for it.
+    ///
+    /// # Errors
+    /// As [`Model::submit`].
+    pub fn pass(&self, app: &App, seq: i64, why: &Error) -> Result<()> {
+        let mut inner = self.lock();
+        if inner.is_new(seq)? {
+            if let Some(log) = &mut inner.log {
+                let refused = Some(why.to_string());
+                log.append(&Head { seq, refused, ..Head::default() }, b"", true)?;
+            }
+            self.place_refused(&mut inner, app, seq, why);
+        }
+        Ok(())
+    }
+
+    fn place(&self, inner: &mut Inner, app: &App, seq: i64, op: Op) {
+        let request = ids::request(&self.id, seq);
+        let slot = app.futures.slot(&request).0;
+        let ready = inner.order.place(seq, Some(Task { seq: Some(seq), request, slot, op }));
+        ready.into_iter().for_each(|task| inner.send(task));
+    }
+
+    fn place_refused(&self, inner: &mut Inner, app: &App, seq: i64, why: &Error) {
+        app.futures.slot(&ids::request(&self.id, seq)).0.finish(failed(why));
+        inner.order.place(seq, None).into_iter().for_each(|task| inner.send(task));
+    }
+
+    /// Notes the result of what must not be done again.
+    pub fn note_done(&self, app: &App, seq: i64, result: &serde_json::Value) {
+        if let Some(log) = &mut self.lock().log {
+            let head = Head { seq, done: Some(result.clone()), ..Head::default() };
+            app.warn_of(log.append(&head, b"", false));
+        }
     }
 
     /// Does something after everything that runs or is ready to.
     pub fn after_all(&self, request: &str, slot: Arc<Slot>, op: Op) {
-        self.lock().send(Task { request: request.into(), slot, op });
-    }
-
-    /// Notes that the operation of this number was refused: those behind it need not wait for it.
-    pub fn pass(&self, app: &App, seq: i64, why: &Error) {
-        let mut inner = self.lock();
-        if let Placed::New(ready) = inner.order.place(seq, || None) {
-            app.futures.slot(&ids::request(&self.id, seq)).0.finish(failed(why));
-            for task in ready {
-                inner.send(task);
-            }
-        }
+        self.lock().send(Task { seq: None, request: request.into(), slot, op });
     }
 
     /// Whether an operation of this number has come.
@@ -111,21 +133,26 @@ impl Model {
 }
 
 impl Inner {
-    /// If the thread is gone, the task is dropped and answers that it is.
+    fn is_new(&self, seq: i64) -> Result<bool> {
+        self.order.is_new(seq).map_err(|why| Error::rejected(why).at("seq_id").into())
+    }
+
     fn send(&self, task: Task) {
+        let gone = || {
+            failed(
+                &Error::rejected("the model is unloaded")
+                    .with_hint("make one from its last checkpoint"),
+            )
+        };
         match &self.queue {
             Some(queue) => {
                 if let Err(mpsc::SendError(task)) = queue.send(task) {
-                    task.slot.finish(failed(&gone()));
+                    task.slot.finish(gone());
                 }
             }
-            None => task.slot.finish(failed(&gone())),
+            None => task.slot.finish(gone()),
         }
     }
-}
-
-fn gone() -> Error {
-    Error::rejected("the model is unloaded").with_hint("make one from its last checkpoint")
 }
 
 /// The models that are loaded.
@@ -165,71 +192,8 @@ impl Models {
         let all: Vec<Arc<Model>> = self.lock().drain().map(|(_, model)| model).collect();
         let threads: Vec<_> = all.iter().filter_map(|model| model.unload()).collect();
         for thread in threads {
-            // A panic there was told when it happened, and its task answered `lost`.
+            // A panic there was told when it happened, and its task answered that it was lost.
             let _ = thread.join();
         }
-    }
-}
-
-impl App {
-    /// Makes a model: its thread opens the run. Answers the id of the request.
-    ///
-    /// # Errors
-    /// `failed` if it cannot be written down or no thread can be started.
-    pub fn make_model(
-        self: &Arc<Self>,
-        record: ModelRecord,
-        from: OpenRun,
-        answer: serde_json::Value,
-    ) -> Result<String> {
-        let id = record.id.clone();
-        let request = ids::request(&id, MAKING);
-        let (slot, new) = self.futures.slot(&request);
-        if !new {
-            return Ok(request);
-        }
-        let session = record.session().to_owned();
-        let base = record.base.clone();
-        self.sessions.change(&session, |session| session.models.push(record))?;
-        let (queue, tasks) = mpsc::channel();
-        let owner = Owner::new(Arc::clone(self), &id, &base);
-        let thread = std::thread::Builder::new()
-            .name(format!("model {}", id.rsplit(':').next().unwrap_or_default()))
-            .spawn(move || owner.work(&tasks))
-            .map_err(|e| crate::Error::failed(format!("start the thread of a model: {e}")))?;
-        let op = Op::Open(from, answer);
-        let inner = Inner { order: Order::new(1), queue: Some(queue), thread: Some(thread) };
-        inner.send(Task { request: request.clone(), slot, op });
-        let model = Model { id: id.clone(), session, base, inner: Mutex::new(inner) };
-        self.models.lock().insert(id, Arc::new(model));
-        Ok(request)
-    }
-
-    /// What is written of a model.
-    pub fn model_record(&self, id: &str) -> Option<ModelRecord> {
-        let session = self.sessions.get(record::session_of(id))?;
-        session.models.into_iter().find(|model| model.id == id)
-    }
-
-    /// Changes what is written of a model.
-    pub fn change_model(&self, id: &str, change: impl FnOnce(&mut ModelRecord)) {
-        self.warn_of(self.sessions.change(record::session_of(id), |session| {
-            if let Some(model) = session.models.iter_mut().find(|model| model.id == id) {
-                change(model);
-                model.last_request = runs::now();
-            }
-        }));
-    }
-
-    /// What a request is answered whose result is nowhere: it was read long ago, or the server was
-    /// started anew. None: there never was such a request.
-    pub fn lost_result(&self, request: &str) -> Option<Outcome> {
-        let (model, seq) = request.rsplit_once(':')?;
-        let record = self.model_record(model)?;
-        let seq: i64 = seq.parse().ok()?;
-        if self.models.get(model).is_some_and(|model| !model.has_come(seq)) {
-            return None;
-        }
-        Some(failed(&record.gone(self.checkpoints.list(Some(model)).last())))
     }
 }

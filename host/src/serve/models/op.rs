@@ -7,8 +7,17 @@ use tinsmith_tinker_wire::path::TinkerPath;
 
 /// An operation, checked as far as it can be before its turn.
 pub enum Op {
-    /// Opens the run; the answer where that succeeds.
-    Open(OpenRun, serde_json::Value),
+    /// Opens the run.
+    Open {
+        /// Where it begins.
+        from: OpenRun,
+        /// The answer where that succeeds.
+        answer: serde_json::Value,
+        /// Whether it goes on from a snapshot of its own.
+        again: bool,
+    },
+    /// It was done before the server was killed: its result.
+    Done(serde_json::Value),
     /// A pass over a batch.
     Forward(Forward),
     /// A step of the optimizer.

@@ -11,6 +11,8 @@ use tinsmith_tinker_wire::messages::{ModelCreated, OptimStepped, WeightsLoaded};
 
 /// An operation and the place of its result.
 pub struct Task {
+    /// Its number; None: it has none.
+    pub seq: Option<i64>,
     pub request: String,
     pub slot: Arc<Slot>,
     pub op: Op,
@@ -31,12 +33,24 @@ pub struct Owner {
     pub base: String,
     pub run: Option<Box<dyn Run>>,
     /// Why the run is not to be trusted any more.
-    failed: Option<String>,
+    pub failed: Option<String>,
+    /// Steps since the last snapshot.
+    pub steps: u64,
+    /// Whether what came last left no gradient and calls for a snapshot.
+    pub due: bool,
 }
 
 impl Owner {
     pub fn new(app: Arc<App>, id: &str, base: &str) -> Self {
-        Self { app, id: id.into(), base: base.into(), run: None, failed: None }
+        Self {
+            app,
+            id: id.into(),
+            base: base.into(),
+            run: None,
+            failed: None,
+            steps: 0,
+            due: false,
+        }
     }
 
     /// Works until the model is unloaded and the queue is empty. A server that goes down finishes the
@@ -48,20 +62,33 @@ impl Owner {
                 continue;
             }
             let op = std::mem::replace(&mut task.op, Op::Unload);
-            let outcome = self.execute(op, &task.request).unwrap_or_else(|e| failed(&e));
+            let outcome = self.execute(op, &task).unwrap_or_else(|e| failed(&e));
             task.slot.finish(outcome);
+            if let (true, Some(seq)) = (self.due, task.seq) {
+                self.snapshot(seq);
+            }
         }
         self.close(if self.failed.is_some() { Why::Failed } else { Why::Success });
+        // A server that is started again goes on with its models; one that was unloaded is done with.
+        if !self.app.is_stopping() {
+            self.app.warn_of(self.app.forget_log(&self.id, &self.base));
+        }
     }
 
-    fn execute(&mut self, op: Op, request: &str) -> Result<Outcome> {
+    fn execute(&mut self, op: Op, task: &Task) -> Result<Outcome> {
         match op {
-            Op::Open(from, answer) => {
+            Op::Open { from, answer, again } => {
+                // Another checkpoint may be deleted; the way back must not depend on it.
+                let borrowed = !again && matches!(from, OpenRun::Saved { .. });
                 self.open(from)?;
+                self.due = borrowed;
                 Ok(Outcome::Json(answer))
             }
+            Op::Done(result) => Ok(Outcome::Json(result)),
             Op::Refused(why) => Err(why),
             Op::Unload => {
+                // On the disk before it is answered: another server must not bring it back.
+                self.app.change_model(&self.id, |model| model.unloaded = true);
                 self.app.models.unload(&self.id);
                 let kind = "unload_model".into();
                 json(&ModelCreated { model_id: self.id.clone(), kind })
@@ -72,7 +99,7 @@ impl Owner {
                 self.trusted(result).map(Outcome::Output)
             }
             Op::Step(adam) => self.step(adam),
-            Op::Save(save) => self.save(save, request),
+            Op::Save(save) => self.save(save, task),
         }
     }
 
@@ -105,6 +132,7 @@ impl Owner {
         }
         self.open(OpenRun::Saved { uri: saved.uri, optimizer })?;
         self.app.change_model(&self.id, |model| model.lora = saved.lora);
+        self.due = true;
         let model_id = Some(self.id.clone());
         json(&WeightsLoaded { path: Some(path), model_id, kind: "load_weights".into() })
     }
@@ -116,6 +144,8 @@ impl Owner {
             ticket.wait()
         });
         let metrics = self.trusted(result)?;
+        self.steps += 1;
+        self.due |= self.steps >= self.app.settings.snapshot_steps;
         let finite = metrics.into_iter().filter(|(_, value)| value.is_finite()).collect();
         json(&OptimStepped { metrics: Some(finite) })
     }

@@ -3,8 +3,8 @@
 use crate::{runs, serve::checkpoints};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tinsmith_plugin_api::{AdapterSpec, Error, ErrorKind, Lora};
-use tinsmith_tinker_wire::messages::LoraConfig;
+use tinsmith_plugin_api::{AdapterSpec, Error, ErrorKind, Lora, OpenRun};
+use tinsmith_tinker_wire::messages::{LoraConfig, ModelCreated, WeightsLoaded};
 
 /// A model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,9 +22,15 @@ pub struct ModelRecord {
     pub created: String,
     /// When something last became of it, RFC 3339.
     pub last_request: String,
+    /// The checkpoint it was made from.
+    #[serde(default)]
+    pub made_from: Option<MadeFrom>,
     /// Whether an operation failed and left it in an unknown state.
     #[serde(default)]
     pub corrupted: bool,
+    /// Whether its client was done with it.
+    #[serde(default)]
+    pub unloaded: bool,
 }
 
 impl ModelRecord {
@@ -33,12 +39,49 @@ impl ModelRecord {
         let (created, last_request) = (runs::now(), runs::now());
         let user_metadata = meta;
         let base = base.to_owned();
-        Self { id, base, lora, user_metadata, created, last_request, corrupted: false }
+        let (made_from, corrupted, unloaded) = (None, false, false);
+        Self {
+            id,
+            base,
+            lora,
+            user_metadata,
+            created,
+            last_request,
+            made_from,
+            corrupted,
+            unloaded,
+        }
     }
 
     /// Its session.
     pub fn session(&self) -> &str {
         session_of(&self.id)
+    }
+
+    /// Where it begins, over a base model that the trainer calls so.
+    pub fn from(&self, source: &str) -> OpenRun {
+        match &self.made_from {
+            Some(MadeFrom { uri, optimizer, .. }) => {
+                OpenRun::Saved { uri: uri.clone(), optimizer: *optimizer }
+            }
+            None => OpenRun::Base { model: source.to_owned(), adapter: self.lora.spec() },
+        }
+    }
+
+    /// What its making is answered.
+    pub fn made(&self) -> Value {
+        let id = self.id.clone();
+        let made = match &self.made_from {
+            Some(MadeFrom { path, .. }) => serde_json::to_value(WeightsLoaded {
+                path: Some(path.clone()),
+                model_id: Some(id),
+                kind: "load_weights".into(),
+            }),
+            None => {
+                serde_json::to_value(ModelCreated { model_id: id, kind: "create_model".into() })
+            }
+        };
+        made.unwrap_or_default()
     }
 
     /// What is said of one that is not loaded any more.
@@ -49,6 +92,17 @@ impl ModelRecord {
         );
         e.with_hint(go_on_from(last))
     }
+}
+
+/// A checkpoint that a model was made from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MadeFrom {
+    /// Its path.
+    pub path: String,
+    /// What the trainer calls it.
+    pub uri: String,
+    /// Whether the optimizer's state was loaded too.
+    pub optimizer: bool,
 }
 
 /// What to do with a model that cannot go on.

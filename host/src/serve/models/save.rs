@@ -3,7 +3,7 @@
 
 use super::{
     SaveOp,
-    owner::{Owner, json},
+    owner::{Owner, Task, json},
 };
 use crate::runs;
 use crate::serve::{
@@ -25,10 +25,18 @@ struct Asked {
 
 impl Owner {
     /// Writes one. A failure changes nothing in the run.
-    pub fn save(&mut self, save: SaveOp, request: &str) -> Result<Outcome> {
+    pub fn save(&mut self, save: SaveOp, task: &Task) -> Result<Outcome> {
         match save {
             SaveOp::Named { path, ttl, overwrite, user_metadata } => {
-                self.named(&path, Asked { ttl, overwrite, user_metadata }, request)
+                let asked = Asked { ttl, overwrite, user_metadata };
+                let result = self.named(&path, asked, &task.request)?;
+                // Done again by another server, it would bring back what was deleted meanwhile.
+                if let (Outcome::Json(result), Some(seq)) = (&result, task.seq)
+                    && let Some(model) = self.app.models.get(&self.id)
+                {
+                    model.note_done(&self.app, seq, result);
+                }
+                Ok(result)
             }
             SaveOp::Ephemeral { sampling } => self.ephemeral(sampling),
         }
@@ -98,20 +106,32 @@ impl Owner {
     }
 
     fn ephemeral(&mut self, sampling: String) -> Result<Outcome> {
-        let saved = self.saved(Save::Ephemeral)?;
-        let (id, base, uri) = (sampling.clone(), self.base.clone(), Some(saved.uri));
+        let kind = "save_weights_for_sampler".to_owned();
+        let sampling_session_id = Some(sampling.clone());
+        let answer = SavedWeights { sampling_session_id, kind, ..SavedWeights::default() };
+        let durable = self.app.base(&self.base)?.can.deterministic;
+        let there = self.app.sessions.sampling(&sampling).and_then(|(_, there)| there.uri);
+        if durable && there.is_some() {
+            return json(&answer);
+        }
+        // What is done again after a crash must leave what clients have: in memory it would be gone.
+        let saved = self.saved(match durable {
+            true => Save::Sampler { name: ids::random().map_err(internal)? },
+            false => Save::Ephemeral,
+        })?;
+        let (id, base, uri) = (sampling, self.base.clone(), Some(saved.uri));
         let session = super::record::session_of(&self.id).to_owned();
-        let made = Sampling { id, base, path: None, uri, ephemeral: true };
+        let made = Sampling { id, base, path: None, uri, ephemeral: true, durable };
         let added = self.app.sessions.change(&session, |session| {
             session.samplings.retain(|old| old.id != made.id);
             session.samplings.push(made);
         });
         added.map_err(internal)?;
-        let kind = "save_weights_for_sampler".into();
-        json(&SavedWeights { sampling_session_id: Some(sampling), kind, ..SavedWeights::default() })
+        json(&answer)
     }
 
-    fn saved(&mut self, what: Save) -> Result<Saved> {
+    /// Waits for the trainer to save.
+    pub fn saved(&mut self, what: Save) -> Result<Saved> {
         let run = self.run()?;
         let (done, ticket) = ticket();
         run.save(what, done);
@@ -120,7 +140,7 @@ impl Owner {
 }
 
 /// An error of the host, which is never the client's fault.
-fn internal(e: crate::Error) -> Error {
+pub fn internal(e: crate::Error) -> Error {
     let told = Error::new(e.plugin_kind.unwrap_or(ErrorKind::IO), e.to_string());
     match e.hint {
         Some(hint) => told.with_hint(hint),
