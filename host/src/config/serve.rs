@@ -22,6 +22,7 @@ pub struct Serve {
     /// current folder.
     pub state: Option<String>,
     /// The environment variable that holds the key that clients must send: `{env: NAME}`.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub api_key: Option<ApiKey>,
     /// Seconds without a heartbeat after which a session ends, if it ever sent one.
     #[schemars(range(min = 1))]
@@ -51,7 +52,7 @@ impl Default for Serve {
 }
 
 /// Names the environment variable of a key; a key itself is refused before anything can print it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApiKey {
     /// Name of the variable.
     pub env: String,
