@@ -14,6 +14,7 @@ pub mod plan;
 pub mod plugins;
 mod random;
 pub mod runs;
+pub mod serve;
 pub mod services;
 mod stamp;
 mod text;

@@ -190,6 +190,7 @@ fn the_full_config_is_complete_and_true() {
     let mut expected: Config = serde_json::from_value(minimal).unwrap();
     expected.data.eval = loaded.config.data.eval.clone();
     expected.eval.checks = Some(config::Checks::default());
+    expected.serve = Some(config::Serve::default());
     assert_eq!(loaded.config, expected);
     assert_eq!(expected.renderer, PluginRef::new("auto"));
 }

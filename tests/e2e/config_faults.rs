@@ -45,7 +45,7 @@ fn unknown_keys_are_told_with_the_nearest_one() {
         "\"a\\nb\\e[31m\": 1\n",
         "error: run.yaml:3:1: unknown key `a\\nb\\u{1b}[31m`\n\n\
          hint: known keys are model, lora, renderer, datasets, data, training, optimizer, schedule, \
-         eval, checkpoint, trainer, storage, output, run_name, tracking, limits, plugins\n",
+         eval, checkpoint, trainer, storage, output, run_name, tracking, limits, serve, plugins\n",
     );
     refused_yaml(
         "tracking: {wandb: x}\n",

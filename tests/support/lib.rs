@@ -1,6 +1,7 @@
 //! Support code of tinsmith's tests.
 
 pub mod cli;
+pub mod http;
 pub mod tiny_model;
 pub mod tiny_run;
 pub mod tiny_tokenizer;

@@ -3,10 +3,12 @@
 
 mod datasets;
 mod runs;
+mod serve;
 mod tools;
 
 pub use datasets::*;
 pub use runs::*;
+pub use serve::*;
 pub use tools::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -92,6 +94,8 @@ pub enum Command {
     Sample(SampleArgs),
     /// Train the first steps on two trainers and compare them
     Parity(ParityArgs),
+    /// Serve the Tinker API in front of a trainer
+    Serve(ServeArgs),
     /// List, check, add and trust plugins
     #[command(subcommand)]
     Plugins(PluginsCommand),

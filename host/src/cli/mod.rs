@@ -11,6 +11,7 @@ mod preflight;
 mod render;
 mod runs;
 mod sample;
+mod serve;
 mod status;
 mod tooling;
 mod train;
@@ -42,6 +43,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Data(command) => data::run(command, ui),
         Command::Sample(args) => sample::run(args, ui),
         Command::Parity(args) => parity::run(args, ui),
+        Command::Serve(args) => serve::run(args, ui),
         Command::Plugins(command) => plugins::run(command, ui),
         Command::Config(command) => config::run(command, ui),
         Command::Completions(args) => completions::run(args, ui),

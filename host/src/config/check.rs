@@ -10,8 +10,10 @@ use crate::{Error, Result, text::nearest};
 /// The first fault, with its place and a hint.
 pub fn check(loaded: &Loaded) -> Result<()> {
     let config = &loaded.config;
-    let faults =
-        [secrets, model, datasets, eval_split, training, optimizer, schedule, evaluation, limits];
+    let faults = [
+        secrets, model, datasets, eval_split, training, optimizer, schedule, evaluation, limits,
+        serve,
+    ];
     for find in faults {
         if let Some((key, message, hint)) = find(config) {
             return Err(loaded.error_at(&key, Error::usage(message).hint(hint)));
@@ -84,6 +86,18 @@ fn model(config: &Config) -> Fault {
         );
     }
     None
+}
+
+fn serve(config: &Config) -> Fault {
+    let serve = config.serve.as_ref()?;
+    [
+        ("serve.session_timeout_seconds", serve.session_timeout_seconds),
+        ("serve.max_body_bytes", serve.max_body_bytes),
+        ("serve.snapshot_steps", serve.snapshot_steps),
+    ]
+    .iter()
+    .find(|(_, value)| *value == 0)
+    .and_then(|(key, _)| fault(*key, "must be at least 1, not 0", "remove the key for the default"))
 }
 
 fn datasets(config: &Config) -> Fault {

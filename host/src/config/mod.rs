@@ -22,6 +22,7 @@ mod run;
 mod scalar;
 mod schema;
 mod secret;
+mod serve;
 mod set;
 mod show;
 mod toml;
@@ -35,6 +36,7 @@ pub use model::{Lora, Model};
 pub use plugin_ref::PluginRef;
 pub use run::{Checkpoint, Checks, Eval, Limits, Price, Prices, Tracking};
 pub use schema::{Key, keys, schema};
+pub use serve::{ApiKey, Serve};
 pub use training::{Curve, LastBatch, Mode, Normalization, Optimizer, Schedule, Training};
 
 use crate::{
@@ -110,6 +112,9 @@ pub struct Config {
     /// Where the run stops by itself.
     #[serde(default)]
     pub limits: Limits,
+    /// The server of `tinsmith serve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<Serve>,
     /// Files or folders of plugins to load, relative to the config.
     #[serde(default)]
     pub plugins: Vec<String>,
@@ -142,7 +147,16 @@ pub struct Loaded {
 /// # Errors
 /// A usage error with the place and a hint.
 pub fn load(path: &Path, sets: &[String]) -> Result<Loaded> {
-    read_and_check(path, sets).map_err(tellable)
+    read_and_check(path, sets, |_| {}).map_err(tellable)
+}
+
+/// As [`load`], for a server: what only training needs may be missing, and the first model of
+/// `serve.models` stands in for `model`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_serving(path: &Path, sets: &[String]) -> Result<Loaded> {
+    read_and_check(path, sets, tree::complete_for_serving).map_err(tellable)
 }
 
 /// Keys and values come from the file and may hold anything.
@@ -155,7 +169,7 @@ fn tellable(mut e: Error) -> Error {
     e
 }
 
-fn read_and_check(path: &Path, sets: &[String]) -> Result<Loaded> {
+fn read_and_check(path: &Path, sets: &[String], complete: fn(&mut Node)) -> Result<Loaded> {
     let mut tree = read::read(path)?;
     if let Some(output) = env::output() {
         let output = output.into_os_string().into_string().map_err(|_| {
@@ -166,6 +180,7 @@ fn read_and_check(path: &Path, sets: &[String]) -> Result<Loaded> {
     for text in sets {
         set::apply(&mut tree, text)?;
     }
+    complete(&mut tree);
     let base_dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
         _ => PathBuf::from("."),

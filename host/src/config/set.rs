@@ -125,6 +125,7 @@ pub fn anchor_paths(tree: &mut Node) {
     for_path(tree, &["model", "tokenizer"], false);
     for_path(tree, &["datasets", "*", "path"], true);
     for_path(tree, &["plugins", "*"], true);
+    for_path(tree, &["serve", "state"], true);
 }
 
 /// `always`: whatever stands there is a path. Otherwise it may also be a name such as `org/name`.

@@ -133,6 +133,27 @@ impl Node {
     }
 }
 
+/// Adds what a server does without and the types ask for.
+pub fn complete_for_serving(tree: &mut Node) {
+    let origin = tree.origin.clone();
+    let node = |kind| Node { kind, origin: origin.clone() };
+    let entry = |key: &str, value| Entry { key: key.into(), origin: origin.clone(), value };
+    let first = tree.get("serve").and_then(|serve| serve.value.get("models"));
+    let first = first.and_then(|models| match &models.value.kind {
+        Kind::Map(models) => models.first().map(|model| model.value.clone()),
+        _ => None,
+    });
+    let (with_model, with_data) = (tree.get("model").is_some(), tree.get("datasets").is_some());
+    let Kind::Map(entries) = &mut tree.kind else { return };
+    if let Some(first) = first.filter(|_| !with_model) {
+        entries.push(entry("model", node(Kind::Map(vec![entry("base_model", first)]))));
+    }
+    if !with_data {
+        let path = entry("path", node(Kind::Text("-".into())));
+        entries.push(entry("datasets", node(Kind::List(vec![node(Kind::Map(vec![path]))]))));
+    }
+}
+
 /// What [`Node::origin_of`] found.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {

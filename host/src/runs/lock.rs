@@ -19,6 +19,25 @@ impl Lock {
     /// # Errors
     /// `failed` if another process holds it, or the file cannot be written.
     pub fn take(path: &Path, run: &str, typed: &str) -> Result<Self> {
+        Self::or(path, |by| {
+            Error::failed(format!("run `{run}` is being trained by {by}"))
+                .hint(format!("watch it with `tinsmith status {typed} --follow`"))
+        })
+    }
+
+    /// Takes the lock of a server's folder, or says who has it.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn take_state(path: &Path) -> Result<Self> {
+        Self::or(path, |by| {
+            let folder = path.parent().unwrap_or(path).display();
+            Error::failed(format!("`{folder}` is being served by {by}"))
+                .hint("stop it, or choose another folder with `--state`")
+        })
+    }
+
+    fn or(path: &Path, taken: impl FnOnce(&str) -> Error) -> Result<Self> {
         let io = |e: std::io::Error| Error::io("lock", path, &e);
         let mut file = OpenOptions::new()
             .create(true)
@@ -37,8 +56,7 @@ impl Lock {
                     "" => "another process".to_owned(),
                     pid => format!("process {pid}"),
                 };
-                return Err(Error::failed(format!("run `{run}` is being trained by {by}"))
-                    .hint(format!("watch it with `tinsmith status {typed} --follow`")));
+                return Err(taken(&by));
             }
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }

@@ -50,7 +50,7 @@ impl FileSink for Sink {
 }
 
 fn export(fake: &Arc<Fake>, uri: &str) -> (Result<()>, Sink, String) {
-    let (trainer, host) = fake.trainer(json!({}));
+    let (trainer, host) = fake.trainer(&json!({}));
     let mut sink = Sink::default();
     let result = trainer.export(uri, Export::Adapter, &mut sink);
     let told = format!("{result:?} {:?}", host.log_lines());

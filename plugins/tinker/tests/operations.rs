@@ -63,7 +63,7 @@ fn at(path: &'static str, answers: Vec<Reply>) -> Arc<Fake> {
 #[test]
 fn a_run_goes_its_way() {
     let fake = Fake::start(|_, _| None);
-    let (trainer, _host) = fake.trainer(json!({"checkpoint_ttl_seconds": 7200}));
+    let (trainer, _host) = fake.trainer(&json!({"checkpoint_ttl_seconds": 7200}));
     let mut run = open(&trainer);
     assert_eq!(run.id().0, "s1:train:0");
     let (forward, stepped, saved) =
@@ -85,7 +85,7 @@ fn a_run_goes_its_way() {
 #[test]
 fn an_operation_is_sent_again_only_to_servers_that_know_its_number() {
     let fake = at("optim_step", vec![Reply::Drop, Reply::Json(502, json!({}))]);
-    let (trainer, _host) = fake.trainer(json!({}));
+    let (trainer, _host) = fake.trainer(&json!({}));
     let mut run = open(&trainer);
     wait(&step(run.as_mut())).unwrap();
     let numbers: Vec<Value> =
@@ -93,7 +93,7 @@ fn an_operation_is_sent_again_only_to_servers_that_know_its_number() {
     assert_eq!(numbers, [1, 1, 1]);
     for answer in [Reply::Drop, Reply::Json(502, json!({}))] {
         let fake = at("optim_step", vec![answer]);
-        let (trainer, _host) = fake.trainer(json!({"resend": false}));
+        let (trainer, _host) = fake.trainer(&json!({"resend": false}));
         let mut run = open(&trainer);
         let e = wait(&step(run.as_mut())).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::LOST, "{e}");
@@ -117,7 +117,7 @@ fn a_result_is_asked_for_until_it_is_there() {
     ];
     let count = answers.len();
     let fake = at("retrieve_future", answers);
-    let (trainer, _host) = fake.trainer(json!({}));
+    let (trainer, _host) = fake.trainer(&json!({}));
     let mut run = open(&trainer);
     wait(&step(run.as_mut())).unwrap();
     assert_eq!(fake.count("optim_step"), 1, "what is promised is not sent again");
@@ -138,7 +138,7 @@ fn a_failure_says_whose_it_is() {
         (vec![Reply::Json(401, json!({"detail": "bad rank"}))], ErrorKind::CONFIG),
     ] {
         let fake = at("retrieve_future", answers);
-        let (trainer, _host) = fake.trainer(json!({}));
+        let (trainer, _host) = fake.trainer(&json!({}));
         let mut run = open(&trainer);
         let e = wait(&step(run.as_mut())).unwrap_err();
         assert_eq!(e.kind(), kind, "{e}");
@@ -154,7 +154,7 @@ fn a_server_that_stays_silent_is_given_up() {
         let result = asked.path == "retrieve_future" && asked.json()["request_id"] == "optim_step";
         result.then_some(Reply::Drop)
     });
-    let (trainer, _host) = fake.trainer(json!({"patience_seconds": 20}));
+    let (trainer, _host) = fake.trainer(&json!({"patience_seconds": 20}));
     let mut run = open(&trainer);
     let e = wait(&step(run.as_mut())).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::LOST, "{e}");
@@ -183,7 +183,7 @@ fn requests_of_one_operation_are_sent_at_once_but_the_first() {
         }
         _ => None,
     });
-    let (trainer, _host) = fake.trainer(json!({}));
+    let (trainer, _host) = fake.trainer(&json!({}));
     let mut run = open(&trainer);
     let forward = wait(&pass(run.as_mut(), 3)).unwrap();
     assert_eq!(forward.logprobs, [-1.0, -1.0, -2.0, -2.0, -3.0, -3.0]);
@@ -219,7 +219,7 @@ fn a_key_is_exchanged_and_a_token_that_is_refused_is_renewed() {
         }
         _ => None,
     });
-    let (trainer, host) = fake.trainer(json!({}));
+    let (trainer, host) = fake.trainer(&json!({}));
     let mut run = open(&trainer);
     wait(&step(run.as_mut())).unwrap();
     assert_eq!(fake.count("auth/token"), 2);
@@ -231,7 +231,7 @@ fn a_key_is_exchanged_and_a_token_that_is_refused_is_renewed() {
 #[test]
 fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
     let opened = |fake: &Fake| -> Error {
-        let (trainer, _host) = fake.trainer(json!({"patience_seconds": 1}));
+        let (trainer, _host) = fake.trainer(&json!({"patience_seconds": 1}));
         trainer.capabilities().unwrap_err()
     };
     let html = Reply::With(
@@ -271,7 +271,7 @@ fn the_session_of_a_process_that_died_is_ended() {
         let sessions = fake.count("create_session");
         (asked.path == "create_session").then(|| ok(json!({"session_id": format!("s{sessions}")})))
     });
-    let (trainer, host) = fake.trainer(json!({}));
+    let (trainer, host) = fake.trainer(&json!({}));
     std::mem::forget(open(&trainer));
     assert_eq!(fake.count("sessions/s1/finish"), 0);
     let next = fake.trainer_with(&json!({}), host.services());
@@ -285,7 +285,7 @@ fn the_session_of_a_process_that_died_is_ended() {
 fn a_heartbeat_says_that_the_session_lives() {
     // Ten seconds by a clock that is a hundred times faster.
     let fake = Fake::start(|_, _| None);
-    let (trainer, _host) = fake.trainer(json!({}));
+    let (trainer, _host) = fake.trainer(&json!({}));
     let run = open(&trainer);
     std::thread::sleep(Duration::from_millis(500));
     let beats = fake.of("session_heartbeat");

@@ -91,9 +91,9 @@ impl Fake {
     }
 
     /// A trainer on this server whose waits are short.
-    pub fn trainer(&self, more: Value) -> (Tinker, MemoryServices) {
+    pub fn trainer(&self, more: &Value) -> (Tinker, MemoryServices) {
         let host = MemoryServices::new().with_secret("THE_KEY", KEY);
-        (self.trainer_with(&more, host.services()), host)
+        (self.trainer_with(more, host.services()), host)
     }
 
     pub fn trainer_with(&self, more: &Value, services: Services) -> Tinker {

@@ -4,6 +4,7 @@ The Tinker protocol: what both ends of it share.
 - [`proto`], [`messages`]: the bodies, as protobuf and as JSON.
 - [`tensor`], [`datum`]: per-token values and datums, from and to both dialects.
 - [`chunks`]: how a batch is cut into requests, and [`combine`] how their results become one.
+- [`samples`]: what `asample` answers.
 - [`output`]: what `forward_backward` answers, in both dialects.
 - [`answer`]: what a poll for a result says.
 - [`path`]: the paths of checkpoints, `tinker://RUN/KIND/NAME`.
@@ -21,6 +22,7 @@ pub mod messages;
 pub mod output;
 pub mod path;
 pub mod proto;
+pub mod samples;
 pub mod tensor;
 
 /// Media type of the protobuf bodies.

@@ -359,3 +359,52 @@ pub struct TopkLogprobs {
     #[prost(uint32, tag = "4")]
     pub length: u32,
 }
+
+impl ForwardBackwardRequest {
+    /// The config of the loss: `loss_fn_config_v2` where it has something, else the older numbers.
+    ///
+    /// # Errors
+    /// `rejected` for a number that is not finite, or a value of no kind.
+    pub fn config(
+        &self,
+    ) -> tinsmith_plugin_api::Result<serde_json::Map<String, serde_json::Value>> {
+        use loss_config_value::Value as Given;
+        use serde_json::{Number, Value};
+        use tinsmith_plugin_api::Error;
+        let number = |key: &String, value: f64| {
+            let number = Number::from_f64(value).map(Value::Number);
+            number.ok_or_else(|| Error::rejected(format!("{value} is no setting")).at(key))
+        };
+        if self.loss_fn_config_v2.is_empty() {
+            let entry = |(key, value): (&String, &f64)| Ok((key.clone(), number(key, *value)?));
+            return self.loss_fn_config.iter().map(entry).collect();
+        }
+        let entry = |(key, value): (&String, &LossConfigValue)| {
+            let value = match &value.value {
+                Some(Given::Number(value)) => number(key, *value)?,
+                Some(Given::Text(text)) => Value::String(text.clone()),
+                None => return Err(Error::rejected("has no value").at(key)),
+            };
+            Ok((key.clone(), value))
+        };
+        self.loss_fn_config_v2.iter().map(entry).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newer_config_counts_where_there_is_one() {
+        let mut asked = ForwardBackwardRequest::default();
+        asked.loss_fn_config.insert("beta".into(), 0.5);
+        assert_eq!(asked.config().unwrap()["beta"], 0.5);
+        let text = loss_config_value::Value::Text("x".into());
+        asked.loss_fn_config_v2.insert("name".into(), LossConfigValue { value: Some(text) });
+        let config = asked.config().unwrap();
+        assert!(config["name"] == "x" && !config.contains_key("beta"));
+        asked.loss_fn_config_v2.insert("none".into(), LossConfigValue { value: None });
+        assert!(asked.config().unwrap_err().to_string().contains("none"));
+    }
+}

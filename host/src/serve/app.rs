@@ -1,0 +1,162 @@
+//! Everything that the handlers of a server share.
+
+use super::{
+    base::Base,
+    checkpoints::Checkpoints,
+    disk::Disk,
+    futures::Futures,
+    models::Models,
+    samplers::Samplers,
+    sessions::{Ended, Sessions},
+    sign::Signer,
+};
+use crate::{Result, training::Log};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tinsmith_plugin_api::{Error, Level, Secret};
+use tokio::sync::Notify;
+
+/// What the server was told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The key that clients must send.
+    pub key: Option<Secret>,
+    /// How long a client may be silent.
+    pub session_timeout: Duration,
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// Steps between two snapshots.
+    pub snapshot_steps: u64,
+}
+
+/// A server's state.
+pub struct App {
+    /// What it was told.
+    pub settings: Settings,
+    /// The models it offers.
+    pub bases: Vec<Arc<Base>>,
+    /// Where it keeps things.
+    pub disk: Disk,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Models that are loaded.
+    pub models: Models,
+    /// Results.
+    pub futures: Futures,
+    /// Checkpoints.
+    pub checkpoints: Checkpoints,
+    /// Samplers.
+    pub samplers: Samplers,
+    /// What addresses of downloads are signed with.
+    pub signer: Signer,
+    log: Log,
+    stopping: AtomicBool,
+    stop: Notify,
+}
+
+impl App {
+    /// What an earlier server left in the folder, and nothing loaded yet.
+    ///
+    /// # Errors
+    /// `failed` that names a file that cannot be read.
+    pub fn new(settings: Settings, bases: Vec<Base>, disk: Disk, log: Log) -> Result<Self> {
+        Ok(Self {
+            settings,
+            bases: bases.into_iter().map(Arc::new).collect(),
+            sessions: Sessions::open(&disk)?,
+            models: Models::default(),
+            futures: Futures::default(),
+            checkpoints: Checkpoints::open(&disk)?,
+            samplers: Samplers::default(),
+            signer: Signer::new(disk.key()?),
+            disk,
+            log,
+            stopping: AtomicBool::new(false),
+            stop: Notify::new(),
+        })
+    }
+
+    /// A base model by the name that clients give, or by what the trainer calls it.
+    ///
+    /// # Errors
+    /// `not_found`, with those that there are.
+    pub fn base(&self, name: &str) -> tinsmith_plugin_api::Result<Arc<Base>> {
+        let found = self.bases.iter().find(|base| base.name == name);
+        let found = found.or_else(|| self.bases.iter().find(|base| base.source == name));
+        found.cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.bases.iter().map(|base| base.name.as_str()).collect();
+            Error::not_found(format!("no base model `{name}` is served here"))
+                .with_hint(format!("served are `{}`", known.join("`, `")))
+        })
+    }
+
+    /// A line for whoever runs the server.
+    pub fn log(&self, level: Level, line: &str) {
+        (self.log)(level, line);
+    }
+
+    /// Whether the server is going down.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Lets everything end that waits.
+    pub fn begin_to_stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.stop.notify_waiters();
+    }
+
+    /// Waits until the server goes down.
+    pub async fn stopped(&self) {
+        let stop = self.stop.notified();
+        tokio::pin!(stop);
+        stop.as_mut().enable();
+        if !self.is_stopping() {
+            stop.await;
+        }
+    }
+
+    /// Ends a session and unloads its models.
+    ///
+    /// # Errors
+    /// `failed` if that cannot be written.
+    pub fn end_session(&self, id: &str, ended: Ended) -> Result<()> {
+        if self.sessions.end(id, ended)? {
+            self.models.unload_session(id);
+            let session = self.sessions.get(id).unwrap_or_default();
+            for sampling in session.samplings {
+                if let (Some(uri), Ok(base)) = (sampling.uri, self.base(&sampling.base)) {
+                    self.samplers.forget(&base.name, &uri);
+                    base.trainer.delete(&uri)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is due: sessions that fell silent, checkpoints that expired, results that were read.
+    pub fn tidy(&self) {
+        for id in self.sessions.silent(self.settings.session_timeout) {
+            let detail = Some("no heartbeat came".to_owned());
+            self.log(Level::Info, &format!("session {id} ends: no heartbeat came"));
+            self.warn_of(self.end_session(&id, Ended { reason: "expired".into(), detail }));
+        }
+        for path in self.checkpoints.expired() {
+            self.log(Level::Info, &format!("checkpoint {path} has expired"));
+            self.warn_of(self.delete_checkpoint(&path));
+        }
+        self.futures.sweep();
+    }
+
+    /// Tells of what failed while nobody waits for it.
+    pub fn warn_of<T>(&self, result: Result<T>) {
+        if let Err(e) = result {
+            self.log(Level::Warn, &e.to_string());
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a client asks before anything else, and what it tells.
+
+use super::{
+    Shared,
+    reply::{Answer, Refusal, ok, reply},
+};
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+use tinsmith_tinker_wire::messages::{
+    ClientConfig, DynamicConfig, ServerCapabilities, SupportedModel,
+};
+
+/// `GET /healthz`.
+pub async fn health() -> Response {
+    reply(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// `POST /client/config`. What is said under `tinsmith` is for clients of our own: that an operation
+/// may be sent again without being done twice.
+pub async fn config() -> Answer {
+    let config = ClientConfig {
+        proto_write_fwdbwd: Some(true),
+        proto_compress_fwdbwd: false,
+        ..ClientConfig::default()
+    };
+    let mut body = serde_json::to_value(config).unwrap_or_default();
+    body["tinsmith"] = json!({ "version": env!("CARGO_PKG_VERSION"), "dedupes": true });
+    ok(&body)
+}
+
+/// `POST /client/dynamic_config`.
+pub async fn dynamic_config() -> Answer {
+    ok(&DynamicConfig::default())
+}
+
+/// `POST /telemetry`: heard, and forgotten.
+pub async fn telemetry() -> Answer {
+    ok(&json!({ "status": "accepted" }))
+}
+
+/// `GET /get_server_capabilities`.
+pub async fn capabilities(State(app): Shared) -> Answer {
+    let model = |base: &std::sync::Arc<crate::serve::base::Base>| SupportedModel {
+        model_name: Some(base.name.clone()),
+        max_context_length: base.context,
+        trainable: true,
+        sampleable: true,
+    };
+    ok(&ServerCapabilities { supported_models: app.bases.iter().map(model).collect() })
+}
+
+/// Every other path.
+pub async fn not_found(uri: Uri) -> Response {
+    Refusal::not_found(format!("there is no `{}` here", uri.path())).into_response()
+}

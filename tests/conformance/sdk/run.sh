@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The official SDK, unmodified and in several versions, through a whole run against `tinsmith serve`.
+#
+# usage: run.sh [VERSION…]
+#
+# Needs Python 3.11 or newer and a package index. Virtual environments are made once, below
+# $SDK_ENVS (default: target/conformance/sdk). TORCH=1 installs torch too, for the one stage that needs it.
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+root="$(cd "$here/../../.." && pwd)"
+versions=("$@")
+[ ${#versions[@]} -gt 0 ] || versions=(0.38.0 0.30.4 0.25.0 0.22.7 0.18.2)
+envs="${SDK_ENVS:-$root/target/conformance/sdk}"
+work="$(mktemp -d)"
+server=""
+cleanup() {
+    [ -z "$server" ] || kill "$server" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 "$HOME"/.pyenv/versions/*/bin/python3; do
+        if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "no Python >= 3.11 is found; name one: PYTHON=… $0" >&2
+    exit 2
+}
+python="$(find_python)"
+
+echo "commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown), $("$python" --version)"
+if [ -n "${TINSMITH:-}" ]; then
+    tinsmith="$TINSMITH"
+else
+    cargo build --quiet --manifest-path "$root/Cargo.toml" -p tinsmith
+    tinsmith="$root/target/debug/tinsmith"
+fi
+
+"$python" "$here/make_tiny_qwen3.py" "$work/tiny-qwen3"
+"$tinsmith" serve --model "$work/tiny-qwen3" --port 0 --state "$work/state" >"$work/url" 2>"$work/server.log" &
+server=$!
+for _ in $(seq 100); do
+    [ -s "$work/url" ] && break
+    kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
+    sleep 0.1
+done
+url="$(head -n 1 "$work/url")"
+
+results=()
+for version in "${versions[@]}"; do
+    env="$envs/$version"
+    if [ ! -f "$env/ready" ]; then
+        "$python" -m venv --clear "$env"
+        "$env/bin/pip" install --quiet --disable-pip-version-check "tinker==$version"
+        [ -z "${TORCH:-}" ] || "$env/bin/pip" install --quiet --disable-pip-version-check torch
+        touch "$env/ready"
+    fi
+    echo
+    echo "==== tinker $version"
+    # A failure is in the table too; the others are still driven.
+    HOME="$work/home" timeout 600 "$env/bin/python" "$here/drive.py" "$url" tiny-qwen3 "$work/$version.json" || true
+    [ -f "$work/$version.json" ] || printf '{"sdk":"%s","stages":[{"name":"all","state":"FAIL","why":"no result"}]}' "$version" >"$work/$version.json"
+    results+=("$work/$version.json")
+done
+echo
+status=0
+"$python" "$here/table.py" "${results[@]}" || status=$?
+[ "$status" = 0 ] || tail -n 20 "$work/server.log" >&2
+exit "$status"
