@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod http;
+pub mod proxy;
 pub mod tiny_model;
 pub mod tiny_run;
 pub mod tiny_tokenizer;
