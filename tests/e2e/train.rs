@@ -148,11 +148,13 @@ fn an_output_in_a_read_only_folder_is_one_clear_error() {
 
 #[test]
 fn settings_that_cannot_be_honoured_are_refused_with_their_place() {
-    let sandbox = sandbox(4, "limits: {max_usd: 1.0}\n");
+    let sandbox = sandbox(
+        4,
+        "training: {mode: full}\ntrainer: {name: tinker, base_url: \"http://127.0.0.1:9\"}\n",
+    );
     let shown = sandbox.show(&["train", "run.yaml"]);
-    assert!(shown.starts_with("exit 2\n"), "{shown}");
-    assert!(shown.contains("run.yaml:6:"), "{shown}");
-    assert!(shown.contains("tells no prices"), "{shown}");
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert!(shown.contains("`http://127.0.0.1:9` cannot be reached"), "{shown}");
     assert!(!sandbox.path().join("out").exists());
 }
 

@@ -63,7 +63,7 @@ pub struct Limits {
     pub max_tokens: Option<u64>,
     /// Hours of wall-clock time. Default: no limit.
     pub max_hours: Option<f64>,
-    /// US dollars, for trainers that tell a price. Default: no limit.
+    /// US dollars, by `prices`, for every step that is computed. Default: no limit.
     pub max_usd: Option<f64>,
     /// What training costs, for the estimate in the plan. The trainer `local` costs nothing.
     pub prices: Prices,

@@ -80,6 +80,12 @@ impl Estimate {
     }
 }
 
+/// US dollars for a token, where somebody says it. The trainer `local` costs nothing.
+#[must_use]
+pub fn usd_per_token(config: &Config) -> Option<f64> {
+    price(config).map(|(usd, _)| usd / 1e6)
+}
+
 /// US dollars for a million tokens, and where that stands.
 fn price(config: &Config) -> Option<(f64, String)> {
     if config.trainer.name == DEFAULT_TRAINER {

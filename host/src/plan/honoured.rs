@@ -1,5 +1,6 @@
 //! Refuses, before step 1, every setting that the trainer would ignore.
 
+use super::usd_per_token;
 use crate::{
     Error, Result,
     config::{Loaded, Mode},
@@ -48,12 +49,18 @@ pub fn check_honoured(loaded: &Loaded, can: &Capabilities, fresh: bool) -> Resul
         let e = e.hint(format!("it has {}", names.join(", ")));
         return Err(loaded.error_at("model.base_model", e));
     }
-    if config.limits.max_usd.is_some() {
-        let e = Error::usage(format!("trainer `{trainer}` tells no prices"));
-        let e = e.hint("use `limits.max_tokens` or `limits.max_hours`");
-        return Err(loaded.error_at("limits.max_usd", e));
-    }
     let mut notes = Vec::new();
+    match (config.limits.max_usd, usd_per_token(config)) {
+        (Some(_), None) => {
+            let e = Error::usage("nobody says what a token costs");
+            let e = e.hint("set `limits.prices.train_per_million_tokens`");
+            return Err(loaded.error_at("limits.max_usd", e));
+        }
+        (Some(_), Some(0.0)) => {
+            notes.push(format!("trainer `{trainer}` costs nothing: `limits.max_usd` is idle"));
+        }
+        _ => {}
+    }
     if !not_sent.is_empty() {
         notes.push(format!("not sent to trainer `{trainer}`: {}", not_sent.join(", ")));
     }
@@ -117,7 +124,7 @@ mod tests {
         assert_eq!(e.unwrap_err().hint.unwrap(), "it has `org/other`");
         for (more, key) in [
             ("training: {mode: full}\n", "training.mode"),
-            ("limits: {max_usd: 1.0}\n", "limits.max_usd"),
+            ("trainer: remote\nlimits: {max_usd: 1.0}\n", "limits.max_usd"),
         ] {
             let (_dir, set) = loaded(more);
             let e = check_honoured(&set, &can(), true).unwrap_err();

@@ -64,6 +64,13 @@ impl LossPath {
         Ok(Self::Host(loss))
     }
 
+    /// How often the model reads each token of a batch: a loss that is evaluated here has a forward pass
+    /// of its own, and one that is measured against a `reference` has one more.
+    #[must_use]
+    pub fn passes(&self, reference: bool) -> u64 {
+        1 + u64::from(matches!(self, Self::Host(_))) + u64::from(reference)
+    }
+
     /// Where it is evaluated, for people.
     #[must_use]
     pub fn explain(&self) -> &'static str {

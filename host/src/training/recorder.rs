@@ -160,6 +160,9 @@ impl Recorder {
             progress.repeated_steps += 1;
             progress.repeated_tokens += done.tokens;
         }
+        if let Some(usd) = done.figures.get("usd") {
+            progress.usd = Some(progress.usd.unwrap_or(0.0) + usd);
+        }
         self.metrics(done.step, Measured::Step, done.figures.clone())?;
         self.record.last = writable(done.figures);
         self.progress()

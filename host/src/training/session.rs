@@ -5,7 +5,7 @@ use crate::{
     Result,
     config::{Config, Mode},
     data::Spool,
-    plan::Plan,
+    plan::{Plan, usd_per_token},
 };
 use std::time::Duration;
 use tinsmith_plugin_api::{AdapterSpec, Lora, TrainerHandle};
@@ -47,6 +47,13 @@ impl std::fmt::Debug for Session<'_> {
 }
 
 impl Session<'_> {
+    /// What training on so many tokens costs, in US dollars, where a price is known.
+    #[must_use]
+    pub fn usd(&self, tokens: u64) -> Option<f64> {
+        let passes = self.loss.passes(self.plan.reference);
+        usd_per_token(self.config).map(|usd| usd * (tokens * passes) as f64)
+    }
+
     /// The model that the loss is measured against.
     ///
     /// # Errors

@@ -156,11 +156,21 @@ impl Loop<'_, '_> {
         {
             return Ok(Some(Ended::Limit(format!("`limits.max_hours` ({most}) is reached"))));
         }
-        let Some(most) = limits.max_tokens else { return Ok(None) };
+        if limits.max_tokens.is_none() && limits.max_usd.is_none() {
+            return Ok(None);
+        }
         let next = self.session.plan.tokens_of(self.session.train, self.next)?;
-        Ok((self.submitted + next > most).then(|| {
-            Ended::Limit(format!("the next step would exceed `limits.max_tokens` ({most})"))
-        }))
+        let tokens = self.submitted + next;
+        let reached = |key: &str, most: String| {
+            Some(Ended::Limit(format!("the next step would exceed `limits.{key}` ({most})")))
+        };
+        Ok(match (limits.max_tokens, limits.max_usd) {
+            (Some(most), _) if tokens > most => reached("max_tokens", most.to_string()),
+            (_, Some(most)) if self.session.usd(tokens).is_some_and(|usd| usd > most) => {
+                reached("max_usd", format!("${most}"))
+            }
+            _ => None,
+        })
     }
 
     /// Queues one step, and the checkpoint that is due after it: right behind its optimizer step,
@@ -263,6 +273,9 @@ impl Loop<'_, '_> {
             ("tokens_per_second".to_owned(), tokens as f64 / seconds.max(1e-9)),
             ("epoch".to_owned(), f64::from(self.session.plan.order.epoch(op.step))),
         ]);
+        if let Some(usd) = self.session.usd(tokens).filter(|usd| *usd > 0.0) {
+            figures.insert("usd".to_owned(), usd);
+        }
         if trained > 0 && !nll.is_finite() {
             return Err(Error::failed(format!("the loss of step {} is {nll}", op.step + 1))
                 .hint("lower `optimizer.learning_rate`, or set `optimizer.grad_clip_norm`"));

@@ -136,7 +136,7 @@ pub struct Progress {
     pub computed_tokens: u64,
     /// Seconds spent in training, all attempts together.
     pub seconds: f64,
-    /// Cost in US dollars, where the trainer tells prices.
+    /// Cost of every step that was computed, in US dollars, where a price is known.
     pub usd: Option<f64>,
 }
 
