@@ -85,6 +85,11 @@ impl Base {
         }
     }
 
+    /// What turns messages into tokens.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
     /// Where clients find the tokenizer: a name that a model hub knows, else the folder.
     pub fn tokenizer_id(&self) -> &str {
         if self.name.contains('/') && !self.name.starts_with(['/', '.']) {

@@ -21,6 +21,7 @@ mod futures;
 mod http;
 mod ids;
 mod log;
+mod metrics;
 mod models;
 mod moment;
 mod order;
