@@ -70,4 +70,6 @@ echo
 status=0
 "$python" "$here/table.py" "${results[@]}" || status=$?
 [ "$status" = 0 ] || tail -n 20 "$work/server.log" >&2
+# Clients of a server that is killed go on.
+HOME="$work/home" timeout 300 "$envs/${versions[0]}/bin/python" "$here/killed.py" "$tinsmith" "$work/tiny-qwen3" "$work/killed" || status=1
 exit "$status"
