@@ -20,6 +20,7 @@ mod export;
 mod futures;
 mod http;
 mod ids;
+mod leftovers;
 mod log;
 mod metrics;
 mod models;
