@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
+#[path = "serve/chat.rs"]
+mod chat;
 #[path = "serve/client.rs"]
 mod client;
 #[path = "serve/doors.rs"]

@@ -5,6 +5,7 @@ use super::{
     checkpoints::Checkpoints,
     disk::Disk,
     futures::Futures,
+    metrics::Metrics,
     models::Models,
     samplers::Samplers,
     sessions::{Ended, Sessions},
@@ -52,6 +53,8 @@ pub struct App {
     pub checkpoints: Checkpoints,
     /// Samplers.
     pub samplers: Samplers,
+    /// What it has done.
+    pub metrics: Metrics,
     /// What addresses of downloads are signed with.
     pub signer: Signer,
     log: Log,
@@ -73,6 +76,7 @@ impl App {
             futures: Futures::default(),
             checkpoints: Checkpoints::open(&disk)?,
             samplers: Samplers::default(),
+            metrics: Metrics::default(),
             signer: Signer::new(disk.key()?),
             disk,
             log,

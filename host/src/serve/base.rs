@@ -10,7 +10,11 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use std::{path::Path, sync::Arc};
-use tinsmith_plugin_api::{Capabilities, EvaluateLoss, LossRef, TrainerHandle};
+use tinsmith_plugin_api::{
+    Capabilities, Error as PluginError, EvaluateLoss, LossRef, Result as PluginResult,
+    TrainerHandle,
+};
+use tinsmith_tinker_wire::messages::{AdamParams, LoraConfig};
 
 /// A base model.
 pub struct Base {
@@ -85,6 +89,41 @@ impl Base {
         }
     }
 
+    /// Refuses an adapter with a setting that the trainer would ignore. The scale and the rank are no
+    /// wish of the client's alone: a trainer that has its own says so when the model is made.
+    ///
+    /// # Errors
+    /// `rejected` that names the setting.
+    pub fn honours_lora(&self, asked: &LoraConfig) -> PluginResult<()> {
+        let asked = [
+            ("seed", asked.seed.is_some()),
+            ("train_attn", !asked.train_attn),
+            ("train_mlp", !asked.train_mlp),
+            ("train_unembed", !asked.train_unembed),
+        ];
+        honours(&self.can.lora_keys, "lora_config", &asked)
+    }
+
+    /// Refuses a step with a setting that the trainer would ignore.
+    ///
+    /// # Errors
+    /// As [`Base::honours_lora`].
+    pub fn honours_adam(&self, asked: &AdamParams) -> PluginResult<()> {
+        let usual = AdamParams::default();
+        let asked = [
+            ("beta1", asked.beta1 != usual.beta1),
+            ("beta2", asked.beta2 != usual.beta2),
+            ("weight_decay", asked.weight_decay != usual.weight_decay),
+            ("grad_clip_norm", asked.grad_clip_norm != usual.grad_clip_norm),
+        ];
+        honours(&self.can.adam_keys, "adam_params", &asked)
+    }
+
+    /// What turns messages into tokens.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
     /// Where clients find the tokenizer: a name that a model hub knows, else the folder.
     pub fn tokenizer_id(&self) -> &str {
         if self.name.contains('/') && !self.name.starts_with(['/', '.']) {
@@ -109,6 +148,17 @@ pub struct Loss {
     pub path: LossPath,
     /// The loss itself, if it is known here.
     pub call: Option<Arc<dyn EvaluateLoss>>,
+}
+
+fn honours(known: &[String], section: &str, asked: &[(&str, bool)]) -> PluginResult<()> {
+    let ignored = asked.iter().find(|(key, asked)| *asked && !known.iter().any(|k| k == key));
+    match ignored {
+        Some((key, _)) => {
+            let e = PluginError::rejected("the trainer behind this server does not honour it");
+            Err(e.at(*key).within(section).with_hint("leave it at its default"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn at(e: Error, name: &str) -> Error {

@@ -96,6 +96,11 @@ impl Checkpoints {
         self.lock().get(path).filter(|record| is_alive(record)).cloned()
     }
 
+    /// The one at a path, also if it has expired.
+    fn any(&self, path: &str) -> Option<Record> {
+        self.lock().get(path).cloned()
+    }
+
     /// The one at a path, or an error that says so.
     ///
     /// # Errors
@@ -181,6 +186,8 @@ impl App {
     /// # Errors
     /// `failed` if that cannot be done.
     pub fn delete_checkpoint(&self, path: &str) -> Result<bool> {
+        let Some(record) = self.checkpoints.any(path) else { return Ok(false) };
+        self.begin_files(&record.name, &record.base)?;
         match self.checkpoints.remove(path)? {
             Some(record) => self.forget_files(&record).map(|()| true),
             None => Ok(false),
@@ -200,10 +207,11 @@ impl App {
             }
             _ => {}
         }
-        match self.base(&record.base) {
-            Ok(base) => Ok(base.trainer.delete(&record.uri)?),
-            // The model is not served any more; its files stay.
-            Err(_) => Ok(()),
+        // A model that is not served any more keeps its files until it is again.
+        if let Ok(base) = self.base(&record.base) {
+            base.trainer.delete(&record.uri)?;
+            self.settle_files(&record.name)?;
         }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! STATE/lock                       held by the server that runs
 //! STATE/sessions/ID.json           a session, its models and its sampling sessions
 //! STATE/checkpoints/NAME.json      what a client knows of a checkpoint
+//! STATE/pending/NAME.json          a checkpoint that has no record yet, or not any more
 //! STATE/store/MODEL/…              the checkpoints themselves, as the trainer writes them
 //! STATE/logs/MODEL/…               what models were asked to do, for a server that is killed
 //! STATE/exports/NAME/…             files made ready for download
@@ -33,7 +34,7 @@ impl Disk {
         runs::create_folder(root)?;
         let root = root.canonicalize().map_err(|e| Error::io("read", root, &e))?;
         let disk = Self { root };
-        for folder in ["sessions", "checkpoints", "store", "exports", "logs"] {
+        for folder in ["sessions", "checkpoints", "store", "exports", "logs", "pending"] {
             runs::create_folder(&disk.root.join(folder))?;
         }
         Ok(disk)

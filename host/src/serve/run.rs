@@ -88,6 +88,7 @@ pub fn run(
         snapshot_steps: options.snapshot_steps,
     };
     let app = Arc::new(App::new(settings, bases, disk, Arc::clone(&tools.log))?);
+    app.sweep()?;
     let count = app.bring_back()?;
     if count > 0 {
         app.log(

@@ -2,9 +2,12 @@
 
 use super::{app::App, futures::Slot};
 use crate::serve::futures::{Outcome, failed};
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 use tinsmith_plugin_api::{Done, DoneSink, Result, SampleRequest, Sampler, Samples};
 
@@ -97,7 +100,16 @@ impl App {
             Ok(sampler) => {
                 let app = Arc::clone(self);
                 app.samplers.waiting.fetch_add(1, Ordering::Relaxed);
-                sampler.sample(request, Done::new(Box::new(Answer { app, slot, session, last_n })));
+                sampler.sample(
+                    request,
+                    Done::new(Box::new(Answer {
+                        app,
+                        slot,
+                        session,
+                        last_n,
+                        begun: Instant::now(),
+                    })),
+                );
             }
             Err(e) => slot.finish(failed(&e)),
         }
@@ -109,11 +121,13 @@ struct Answer {
     slot: Arc<Slot>,
     session: Option<String>,
     last_n: Option<u32>,
+    begun: Instant,
 }
 
 impl DoneSink<Samples> for Answer {
     fn finish(&mut self, result: Result<Samples>) {
         self.app.samplers.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.app.metrics.count("sample", result.is_err(), self.begun.elapsed());
         self.slot.finish(match result {
             Ok(mut samples) => {
                 if let (Some(logprobs), Some(n)) = (&mut samples.prompt_logprobs, self.last_n) {

@@ -110,3 +110,35 @@ fn checkpoints_samplers_and_refusals_outlive_the_server() {
     let logs = std::fs::read_dir(server.sandbox.path().join("state/logs")).unwrap();
     assert_eq!(logs.count(), 1);
 }
+
+/// A server that is killed while it saves or deletes: the bytes are there, and no record names them.
+#[test]
+fn what_a_crash_leaves_is_looked_after() {
+    let mut server = Server::start(&[]);
+    let model = server.model(&server.session(), 0);
+    let state = server.sandbox.path().join("state");
+    let files = |kind: &str| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(state.join(kind)).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    for (seq, name) in [(1, "one"), (2, "two")] {
+        let save = json!({"model_id": model, "seq_id": seq, "path": name});
+        server.done("/save_weights", &save);
+    }
+    assert!(files("pending").is_empty());
+    server.kill();
+    let stored = || {
+        let folder = std::fs::read_dir(state.join("store")).unwrap().next().unwrap().unwrap();
+        std::fs::read_dir(folder.path().join("checkpoints")).unwrap().count()
+    };
+    assert_eq!(stored(), 2);
+    // Both are in doubt; one has lost its record.
+    let records = files("checkpoints");
+    for record in &records {
+        std::fs::copy(record, state.join("pending").join(record.file_name().unwrap())).unwrap();
+    }
+    std::fs::remove_file(&records[0]).unwrap();
+    server.again();
+    assert_eq!((stored(), files("pending").len()), (1, 0));
+    let all = server.get("/checkpoints");
+    assert_eq!(all["checkpoints"].as_array().unwrap().len(), 1);
+}

@@ -6,7 +6,7 @@ use super::{
 };
 use axum::{
     extract::State,
-    http::{StatusCode, Uri},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -51,6 +51,12 @@ pub async fn capabilities(State(app): Shared) -> Answer {
         sampleable: true,
     };
     ok(&ServerCapabilities { supported_models: app.bases.iter().map(model).collect() })
+}
+
+/// `GET /metrics`.
+pub async fn metrics(State(app): Shared) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, crate::serve::metrics::page(&app)).into_response()
 }
 
 /// Every other path.

@@ -7,6 +7,7 @@ own, and a body `{"detail": …}`.
 */
 
 mod body;
+mod chat;
 mod checkpoints;
 mod client;
 mod files;
@@ -77,10 +78,21 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/checkpoints", get(checkpoints::list))
         .route("/weights_info", post(runs::weights_info))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::check_key));
+    let talk = || {
+        Router::new()
+            .route("/models", get(chat::models))
+            .route("/chat/completions", post(chat::complete))
+    };
+    let others = Router::new()
+        .nest("/v1", talk())
+        .nest("/oai/api/v1", talk())
+        .route("/metrics", get(client::metrics))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), guard::check_key));
     // Signed: whoever has the address may fetch.
     let signed = Router::new().route("/files/{checkpoint}/{*name}", get(files::get));
     Router::new()
         .nest(API, api.merge(signed))
+        .merge(others)
         .route("/healthz", get(client::health))
         .fallback(client::not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::check_origin))

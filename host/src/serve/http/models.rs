@@ -49,6 +49,7 @@ pub async fn create(State(app): Shared, raw: Raw) -> Answer {
             "`lora_config` trains nothing: give a rank of at least 1, and something to train";
         return Err(Refusal::wrong(what));
     }
+    base.honours_lora(&lora)?;
     let mut seed = [0; 8];
     ids::fill(&mut seed)?;
     let lora = LoraRecord::new(&lora, base.alpha, u64::from_le_bytes(seed));

@@ -14,6 +14,9 @@ pub struct Snapshot {
     /// What the trainer calls it; None: the model as it was made.
     #[serde(default)]
     pub uri: Option<String>,
+    /// What its files are called here.
+    #[serde(default)]
+    pub name: String,
     /// Results of those operations that a client may still ask for.
     #[serde(default)]
     pub results: Vec<(i64, Kept)>,
@@ -53,6 +56,9 @@ impl Kept {
 }
 
 impl Snapshot {
+    /// Its name in the folder of the log.
+    pub const FILE: &str = "snapshot.json";
+
     /// Reads one; where there is none, the model begins as it was made.
     ///
     /// # Errors

@@ -18,8 +18,6 @@ use crate::{
 use std::{collections::HashMap, sync::Arc};
 use tinsmith_plugin_api::{Error, OpenRun, Save};
 
-const SNAPSHOT: &str = "snapshot.json";
-
 impl App {
     /// Brings back the models of sessions that have not ended, and forgets the logs of the others.
     ///
@@ -46,7 +44,7 @@ impl App {
     fn again(self: &Arc<Self>, record: &ModelRecord) -> Result<()> {
         let folder = self.disk.log(&record.id);
         let base = self.base(&record.base)?;
-        let snapshot = Snapshot::read(&folder.join(SNAPSHOT))?;
+        let snapshot = Snapshot::read(&folder.join(Snapshot::FILE))?;
         let (log, entries) = Log::open(&folder.join(LOG))?;
         let again = snapshot.uri.is_some();
         let from = match snapshot.uri {
@@ -74,9 +72,8 @@ impl App {
     /// `failed` that names what cannot be removed.
     pub fn forget_log(&self, id: &str, base: &str) -> Result<()> {
         let folder = self.disk.log(id);
-        if let (Some(uri), Ok(base)) =
-            (Snapshot::read(&folder.join(SNAPSHOT))?.uri, self.base(base))
-        {
+        let snapshot = Snapshot::read(&folder.join(Snapshot::FILE))?;
+        if let (Some(uri), Ok(base)) = (snapshot.uri, self.base(base)) {
             base.trainer.delete(&uri)?;
         }
         match std::fs::remove_dir_all(&folder) {
@@ -139,18 +136,25 @@ impl Owner {
     }
 
     fn write_snapshot(&mut self, model: &Model, upto: i64) -> Result<()> {
-        let path = self.app.disk.log(&self.id).join(SNAPSHOT);
-        let old = Snapshot::read(&path)?.uri;
-        let saved = self.saved(Save::State { name: ids::random()?, optimizer: true })?;
+        let path = self.app.disk.log(&self.id).join(Snapshot::FILE);
+        let old = Snapshot::read(&path)?;
+        let name = ids::random()?;
+        self.app.begin_files(&name, &self.base)?;
+        let saved = self.saved(Save::State { name: name.clone(), optimizer: true })?;
         let results = self.app.futures.of_owner(&self.id).into_iter();
         let results = results
             .filter(|(seq, _)| (1..=upto).contains(seq))
             .filter_map(|(seq, outcome)| Some((seq, Kept::of(&outcome)?)))
             .collect();
-        Snapshot { upto, uri: Some(saved.uri), results }.write(&path)?;
+        if old.uri.is_some() {
+            self.app.begin_files(&old.name, &self.base)?;
+        }
+        Snapshot { upto, uri: Some(saved.uri), name: name.clone(), results }.write(&path)?;
+        self.app.settle_files(&name)?;
         model.shorten(upto)?;
-        if let Some(old) = old {
-            self.app.base(&self.base)?.trainer.delete(&old)?;
+        if let Some(uri) = old.uri {
+            self.app.base(&self.base)?.trainer.delete(&uri)?;
+            self.app.settle_files(&old.name)?;
         }
         Ok(())
     }

@@ -27,7 +27,17 @@ pub fn run(run: &mut dyn Run, asked: &Forward) -> Result<Output> {
             }
             answer
         }
-        (LossPath::Trainer(loss), _) => backward(run, batch, loss.clone())?,
+        (LossPath::Trainer(loss), call) => {
+            let mut answer = backward(run, batch, loss.clone())?;
+            // Clients count on the loss, and not every trainer tells it.
+            if let Some(call) = call
+                && !answer.metrics.contains_key(LOSS)
+                && let Ok((value, _)) = evaluate(call.as_ref(), batch, &answer.logprobs)
+            {
+                figures(&mut answer, value);
+            }
+            answer
+        }
         (LossPath::Host(loss), _) => {
             let mut answer = forward(run, batch)?;
             let (value, grad) = evaluate(loss.as_ref(), batch, &answer.logprobs)?;
@@ -74,6 +84,9 @@ fn evaluate(
         batch.f32(name).ok_or_else(lacks)
     };
     let inputs = loss.inputs().iter().map(input).collect::<Result<Vec<_>>>()?;
+    if logprobs.len() != batch.tokens.len() {
+        return Err(Error::new(ErrorKind::OTHER, "log-probabilities and targets differ in number"));
+    }
     let mut grad = vec![0.0_f32; batch.tokens.len()];
     let (offsets, groups) = (&batch.offsets, &batch.groups);
     let seen = LossBatch { logprobs, inputs: &inputs, offsets, groups };

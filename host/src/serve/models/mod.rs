@@ -169,6 +169,11 @@ impl Models {
         self.lock().get(id).cloned()
     }
 
+    /// How many are loaded.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Unloads a model once it has done what it was given.
     pub fn unload(&self, id: &str) {
         if let Some(model) = self.lock().remove(id) {

@@ -37,6 +37,23 @@ pub enum Op {
     Refused(Error),
 }
 
+impl Op {
+    /// Its name in the metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "create_model",
+            Self::Done(_) => "done_before",
+            Self::Forward(Forward { only: true, .. }) => "forward",
+            Self::Forward(_) => "forward_backward",
+            Self::Step(_) => "optim_step",
+            Self::Save(_) => "save",
+            Self::Load { .. } => "load",
+            Self::Unload => "unload_model",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 /// A pass over a batch.
 pub struct Forward {
     /// The datums.

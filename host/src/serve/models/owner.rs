@@ -5,7 +5,10 @@ use crate::serve::{
     app::App,
     futures::{Outcome, Slot, failed},
 };
-use std::sync::{Arc, mpsc::Receiver};
+use std::{
+    sync::{Arc, mpsc::Receiver},
+    time::Instant,
+};
 use tinsmith_plugin_api::{Adam, Error, ErrorKind, OpenRun, Outcome as Why, Result, Run, ticket};
 use tinsmith_tinker_wire::messages::{ModelCreated, OptimStepped, WeightsLoaded};
 
@@ -62,7 +65,10 @@ impl Owner {
                 continue;
             }
             let op = std::mem::replace(&mut task.op, Op::Unload);
-            let outcome = self.execute(op, &task).unwrap_or_else(|e| failed(&e));
+            let (name, begun) = (op.name(), Instant::now());
+            let result = self.execute(op, &task);
+            self.app.metrics.count(name, result.is_err(), begun.elapsed());
+            let outcome = result.unwrap_or_else(|e| failed(&e));
             task.slot.finish(outcome);
             if let (true, Some(seq)) = (self.due, task.seq) {
                 self.snapshot(seq);

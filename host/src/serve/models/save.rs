@@ -69,6 +69,7 @@ impl Owner {
 
     fn write(&mut self, path: &TinkerPath, asked: Asked, request: &str) -> Result<Record> {
         let name = ids::random().map_err(internal)?;
+        self.app.begin_files(&name, &self.base).map_err(internal)?;
         let saved = self.saved(match path.kind {
             Kind::Training => Save::State { name: name.clone(), optimizer: true },
             Kind::Sampler | Kind::External => Save::Sampler { name: name.clone() },
@@ -97,7 +98,11 @@ impl Owner {
             let files = export::files(&self.app, &record).map_err(internal)?;
             record.bytes = Some(files.iter().map(|file| file.bytes).sum());
         }
+        if let Some(old) = self.app.checkpoints.get(&record.path) {
+            self.app.begin_files(&old.name, &old.base).map_err(internal)?;
+        }
         let old = self.app.checkpoints.add(record.clone()).map_err(internal)?;
+        self.app.settle_files(&record.name).map_err(internal)?;
         if let Some(old) = old {
             self.app.warn_of(self.app.forget_files(&old));
         }
@@ -115,8 +120,12 @@ impl Owner {
             return json(&answer);
         }
         // What is done again after a crash must leave what clients have: in memory it would be gone.
+        let name = ids::random().map_err(internal)?;
+        if durable {
+            self.app.begin_files(&name, &self.base).map_err(internal)?;
+        }
         let saved = self.saved(match durable {
-            true => Save::Sampler { name: ids::random().map_err(internal)? },
+            true => Save::Sampler { name: name.clone() },
             false => Save::Ephemeral,
         })?;
         let (id, base, uri) = (sampling, self.base.clone(), Some(saved.uri));
@@ -126,7 +135,7 @@ impl Owner {
             session.samplings.retain(|old| old.id != made.id);
             session.samplings.push(made);
         });
-        added.map_err(internal)?;
+        added.and_then(|()| self.app.settle_files(&name)).map_err(internal)?;
         json(&answer)
     }
 

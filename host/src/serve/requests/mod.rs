@@ -102,7 +102,7 @@ impl Request {
             (Body::Json(body), Kind::ForwardBackward | Kind::Forward) => {
                 train::json(app, model, typed(body)?, self.kind == Kind::Forward)
             }
-            (Body::Json(body), Kind::OptimStep) => train::step(typed(body)?),
+            (Body::Json(body), Kind::OptimStep) => train::step(app, model, typed(body)?),
             (Body::Json(body), Kind::SaveWeights) => save::weights(model, typed(body)?),
             (Body::Json(body), Kind::SaveForSampler) => save::for_sampler(model, typed(body)?),
             (Body::Json(body), Kind::SaveExternal) => save::external(model, typed(body)?),

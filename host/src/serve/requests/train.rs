@@ -14,12 +14,13 @@ use tinsmith_tinker_wire::{
 };
 
 /// A step of the optimizer.
-pub fn step(asked: OptimStep) -> Result<Op> {
+pub fn step(app: &App, model: &Model, asked: OptimStep) -> Result<Op> {
     let params = match (asked.adam_params, asked.optimizer_params) {
         (Some(params), _) => params,
         (None, Some(other)) => adam_of(other)?,
         (None, None) => AdamParams::default(),
     };
+    app.base(&model.base)?.honours_adam(&params)?;
     let AdamParams { learning_rate, beta1, beta2, eps, weight_decay, grad_clip_norm } = params;
     Ok(Op::Step(Adam { learning_rate, beta1, beta2, eps, weight_decay, grad_clip_norm }))
 }

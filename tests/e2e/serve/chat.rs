@@ -1,0 +1,81 @@
+//! Chat completions: whole, piece by piece, from the base and from a checkpoint; and what is counted.
+
+use super::client::Server;
+use serde_json::{Value, json};
+use tinsmith_test_support::http::{self, Answer};
+
+fn ask(server: &Server, path: &str, body: &Value) -> Answer {
+    let headers = [("content-type", "application/json")];
+    http::request(server.port, "POST", path, &headers, body.to_string().as_bytes()).unwrap()
+}
+
+/// The text, the reason, and how many pieces there were.
+fn streamed(server: &Server, body: &Value) -> (String, String, usize) {
+    let mut body = body.clone();
+    body["stream"] = json!(true);
+    let answer = ask(server, "/v1/chat/completions", &body);
+    assert_eq!(answer.header("content-type"), "text/event-stream");
+    let text = String::from_utf8(answer.body).unwrap();
+    let events: Vec<&str> = text.split_terminator("\n\n").map(|e| &e["data: ".len()..]).collect();
+    assert_eq!(events.last(), Some(&"[DONE]"));
+    let chunks: Vec<Value> =
+        events[..events.len() - 1].iter().map(|e| serde_json::from_str(e).unwrap()).collect();
+    assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+    let delta = |chunk: &Value| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
+    let why = chunks.last().unwrap()["choices"][0]["finish_reason"].as_str().unwrap().to_owned();
+    (chunks.iter().filter_map(delta).collect(), why, chunks.len())
+}
+
+#[test]
+fn messages_are_answered() {
+    let server = Server::start(&[]);
+    let session = server.session();
+    let model = server.model(&session, 0);
+    server.forward_backward(&model, 1, &[1, 5, 9, 20]);
+    server.step(&model, 2);
+    let save = json!({"model_id": model, "seq_id": 3, "path": "one"});
+    let path = server.done("/save_weights_for_sampler", &save)["path"].clone();
+    let models = http::request(server.port, "GET", "/v1/models", &[], b"").unwrap().json();
+    let ids: Vec<&Value> = models["data"].as_array().unwrap().iter().map(|m| &m["id"]).collect();
+    assert_eq!(ids, [&json!("base"), &path]);
+    for name in [json!("base"), path] {
+        let body = json!({
+            "model": name, "temperature": 0, "max_tokens": 12,
+            "messages": [{"role": "user", "content": "say something"}],
+        });
+        let answer = ask(&server, "/v1/chat/completions", &body);
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        let answer = answer.json();
+        assert_eq!(answer["model"], name);
+        let text = answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+        assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() > 3, "{answer}");
+        assert_eq!(
+            ask(&server, "/oai/api/v1/chat/completions", &body).json()["choices"],
+            answer["choices"]
+        );
+        let (pieces, why, count) = streamed(&server, &body);
+        assert_eq!(pieces.trim(), text);
+        assert_eq!(why, answer["choices"][0]["finish_reason"]);
+        assert!(count > 3, "it comes piece by piece: {count}");
+    }
+    let mut wrong = json!({"model": "nobody", "messages": [{"role": "user", "content": "hi"}]});
+    let answer = ask(&server, "/v1/chat/completions", &wrong);
+    assert_eq!(answer.status, 404);
+    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("served are `base`"));
+    wrong["model"] = json!("base");
+    wrong["tools"] = json!([{"type": "function"}]);
+    assert_eq!(ask(&server, "/v1/chat/completions", &wrong).status, 400);
+
+    let page = http::request(server.port, "GET", "/metrics", &[], b"").unwrap();
+    let page = String::from_utf8(page.body).unwrap();
+    for line in [
+        "# TYPE tinsmith_operations_total counter",
+        "tinsmith_sessions 1",
+        "tinsmith_models 1",
+        "tinsmith_checkpoints 1",
+        "tinsmith_operations_total{operation=\"optim_step\",outcome=\"done\"} 1",
+        "tinsmith_operations_total{operation=\"save\",outcome=\"failed\"} 0",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is missing in:\n{page}");
+    }
+}
