@@ -188,3 +188,32 @@ fn a_client_that_is_killed_goes_on_from_its_checkpoint() {
         assert!(same, "seed {seed}: another adapter\n{said}\n{}", proxy.log());
     }
 }
+
+/// Every step that the server computes is paid for: the run stops before it costs more, and goes on when it
+/// may.
+#[test]
+fn a_limit_in_dollars_ends_with_a_checkpoint() {
+    let server = server();
+    let sandbox = sandbox(server.port);
+    let price = "limits.prices.train_per_million_tokens=1000";
+    // A tenth of a cent a token, some dozens of tokens a step.
+    let limited = ["train", "run.yaml", "--set", price, "--set", "limits.max_usd=0.2"];
+    let shown = sandbox.show(&limited);
+    assert!(shown.starts_with("exit 130\n"), "{shown}");
+    assert!(shown.contains("would exceed `limits.max_usd` ($0.2)"), "{shown}");
+    let record = |sandbox: &Sandbox| -> Value {
+        let id = tiny_run::latest(sandbox).unwrap();
+        serde_json::from_str(&sandbox.read(&format!("out/runs/{id}.json"))).unwrap()
+    };
+    let stopped = record(&sandbox);
+    let usd = stopped["progress"]["usd"].as_f64().unwrap();
+    let tokens = stopped["progress"]["computed_tokens"].as_f64().unwrap();
+    assert!((usd - tokens / 1000.0).abs() < 1e-9 && usd > 0.0 && usd <= 0.2, "{usd} {tokens}");
+    assert!(stopped["progress"]["step"].as_u64().unwrap() < STEPS);
+    assert!(!stopped["checkpoints"].as_array().unwrap().is_empty());
+    let on = ["train", "--resume", "latest", "--output", "out", "--set", "limits.max_usd=9"];
+    let shown = sandbox.show(&on);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_eq!(record(&sandbox)["progress"]["step"], STEPS);
+    assert!(record(&sandbox)["progress"]["usd"].as_f64().unwrap() > usd);
+}

@@ -174,6 +174,20 @@ fn a_limit_ends_with_a_checkpoint_and_can_be_raised() {
     assert_eq!(record(&sandbox)["progress"]["step"], 8);
 }
 
+/// A price makes dollars of tokens. The server is one whose trainer computes here: it is the config that
+/// says what it costs.
+#[test]
+fn a_price_limits_the_cost_of_every_step() {
+    let sandbox = sandbox(8, "training: {batch_size: 1}\n");
+    let shown = sandbox.show(&["train", "run.yaml", "--set", "limits.max_usd=1"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("trainer `local` costs nothing: `limits.max_usd` is idle"), "{shown}");
+    let priced =
+        ["train", "run.yaml", "--set", "trainer={name: tinker, base_url: 'http://127.0.0.1:9'}"];
+    let shown = sandbox.show(&priced);
+    assert!(shown.contains("cannot be reached"), "{shown}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_disk_that_takes_no_more_leaves_a_run_that_goes_on_later() {
