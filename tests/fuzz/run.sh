@@ -37,9 +37,10 @@ fi
 grep -E '^(stat::|#.*DONE)' "$cache/fuzz.log"
 echo "commit $(git rev-parse --short HEAD), $(($(date +%s) - begin)) s, no finding"
 
-# The fewest inputs that reach as much.
+# The fewest inputs that reach as much code: how often each place was passed is left out, or thousands
+# would be kept.
 mkdir -p "$cache/fewest"
-"$target" -merge=1 -max_len=1024 "$cache/fewest" "$cache/corpus" >"$cache/merge.log" 2>&1
+"$target" -set_cover_merge=1 -use_counters=0 -max_len=1024 "$cache/fewest" "$cache/corpus" >"$cache/merge.log" 2>&1
 "$pack" pack "$cache/fewest" tests/fuzz/corpus.hex
 rm -rf "$cache/fewest"
 wc -lc tests/fuzz/corpus.hex

@@ -55,10 +55,14 @@ fn prove(json: &str, tokens: &[i32], weights: &[f32], name: &str, tools: &Tools)
     if messages.windows(2).any(|two| two.iter().all(|m| m["role"] == "assistant")) {
         return;
     }
-    // A text that brings a thinking block along is trained with the block's beginning, which the prompt
-    // of Qwen3.5 has already: the reference does so too, and `data check --prove` tells such rows.
-    let inline = |m: &Value| m["content"].as_str().is_some_and(|text| text.contains("<think>"));
-    if name.starts_with("qwen3_5") && messages.iter().any(inline) {
+    // Where the prompt opens the thinking block, a text that brings one along, or an answer that calls, is
+    // trained from another place on: the reference does so too, and `data check --prove` tells such rows.
+    let elsewhere = |m: &Value| {
+        m.get("tool_calls").is_some()
+            || m["content"].as_str().is_some_and(|text| text.contains("<think>"))
+    };
+    let opens = name.starts_with("qwen3_5") || name == "deepseekv3_thinking";
+    if opens && messages.iter().any(elsewhere) {
         return;
     }
     for run in runs(weights) {
