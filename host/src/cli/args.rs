@@ -1,11 +1,13 @@
 //! The command line as types: every command, flag and default. The reference page
 //! `docs/reference/cli.md` is generated from here.
 
+mod checkpoints;
 mod datasets;
 mod runs;
 mod serve;
 mod tools;
 
+pub use checkpoints::*;
 pub use datasets::*;
 pub use runs::*;
 pub use serve::*;
@@ -80,9 +82,12 @@ pub enum Command {
     Upload(UploadArgs),
     /// Show runs, or one run as it goes
     Status(StatusArgs),
-    /// Write a run's report anew
+    /// List runs, show one, or write its report anew
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// List what a run has saved, let it expire, or delete it
+    #[command(subcommand)]
+    Checkpoints(CheckpointsCommand),
     /// Fetch a run's adapter in PEFT layout, verified
     Download(DownloadArgs),
     /// Show tokens and weights of a dataset as training sees them

@@ -1,6 +1,7 @@
 //! The commands: one file each, with a `run` that does what its arguments say.
 
 pub mod args;
+mod checkpoints;
 mod completions;
 mod config;
 mod data;
@@ -38,6 +39,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Upload(args) => upload::run(args, ui),
         Command::Status(args) => status::run(args, ui),
         Command::Runs(command) => runs::run(command, ui),
+        Command::Checkpoints(command) => checkpoints::run(command, ui),
         Command::Download(args) => download::run(args, ui),
         Command::Render(args) => render::run(args, ui),
         Command::Data(command) => data::run(command, ui),

@@ -1,8 +1,9 @@
-//! `tinsmith runs`: what can be made of a run's files.
+//! `tinsmith runs`: what there is of runs, and what can be made of their files.
 
 use super::{
     Ui,
-    args::{Format, RunsCommand, RunsReportArgs},
+    args::{Format, RunsCommand, RunsListArgs, RunsReportArgs, RunsShowArgs, StatusArgs},
+    status,
 };
 use crate::{
     Result,
@@ -13,6 +14,14 @@ use serde_json::json;
 /// Runs the command.
 pub fn run(command: &RunsCommand, ui: &Ui) -> Result<()> {
     match command {
+        RunsCommand::List(RunsListArgs { output, format }) => {
+            let (output, format) = (output.clone(), *format);
+            status::run(&StatusArgs { run: None, follow: false, output, format }, ui)
+        }
+        RunsCommand::Show(RunsShowArgs { run, output, format }) => {
+            let (run, output, format) = (Some(run.clone()), output.clone(), *format);
+            status::run(&StatusArgs { run, follow: false, output, format }, ui)
+        }
         RunsCommand::Report(args) => report(args, ui),
     }
 }

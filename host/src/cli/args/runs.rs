@@ -50,8 +50,37 @@ pub struct StatusArgs {
 /// `tinsmith runs`.
 #[derive(Debug, Subcommand)]
 pub enum RunsCommand {
+    /// List all runs
+    List(RunsListArgs),
+    /// Show one run
+    Show(RunsShowArgs),
     /// Write the report of a run, a page that needs nothing but itself; prints its path
     Report(RunsReportArgs),
+}
+
+/// `tinsmith runs list`.
+#[derive(Args, Clone, Debug)]
+pub struct RunsListArgs {
+    /// Where runs lie.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How data is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `tinsmith runs show`.
+#[derive(Args, Clone, Debug)]
+pub struct RunsShowArgs {
+    /// The run; `latest` is the newest
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub run: String,
+    /// Where runs lie.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How data is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 /// `tinsmith runs report`.

@@ -1,0 +1,93 @@
+//! `tinsmith checkpoints` and `tinsmith runs`: what a run has saved, on this machine and on a server.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+#[path = "serve/client.rs"]
+#[allow(dead_code, reason = "tests/e2e/serve.rs uses all of it")]
+mod client;
+
+use client::Server;
+use serde_json::Value;
+use tinsmith_test_support::{cli::Sandbox, tiny_run};
+
+const MORE: &str = "training: {batch_size: 2, max_steps: 4}\ncheckpoint: {every_steps: 2}\n";
+
+fn listed(sandbox: &Sandbox) -> Vec<Value> {
+    let args = ["checkpoints", "list", "latest", "--output", "out", "--format", "json"];
+    let output = sandbox.run(&args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn states(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let word = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+    listed(sandbox).iter().map(|row| (word(row, "name"), word(row, "state"))).collect()
+}
+
+fn state(name: &str, state: &str) -> (String, String) {
+    (name.to_owned(), state.to_owned())
+}
+
+#[test]
+fn what_was_saved_here_is_listed_and_deleted() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+    tiny_run::write(&sandbox, 12, MORE);
+    assert!(sandbox.show(&["train", "run.yaml"]).starts_with("exit 0\n"));
+    assert_eq!(states(&sandbox), [state("000002", "kept"), state("final", "kept")]);
+    let rows = listed(&sandbox);
+    assert_eq!((&rows[0]["step"], &rows[1]["kind"]), (&2.into(), &"final".into()));
+    let shown = sandbox.show(&["checkpoints", "list", "--output", "out"]);
+    assert!(shown.contains("000002") && shown.contains("kept"), "{shown}");
+    let delete = |names: &[&str]| {
+        let args = [&["checkpoints", "delete", "latest"], names, &["--output", "out"]].concat();
+        sandbox.show(&args)
+    };
+    let shown = delete(&["000009"]);
+    assert!(shown.starts_with("exit 2\n") && shown.contains("it has `000002`, `final`"), "{shown}");
+    let shown = delete(&["final"]);
+    assert!(shown.starts_with("exit 2\n") && shown.contains("the run's result"), "{shown}");
+    assert!(delete(&["000002"]).starts_with("exit 0\n"));
+    assert_eq!(states(&sandbox), [state("000002", "deleted"), state("final", "kept")]);
+    assert!(delete(&["final", "--yes"]).starts_with("exit 0\n"));
+    assert_eq!(states(&sandbox)[1], state("final", "deleted"));
+    let shown =
+        sandbox.show(&["checkpoints", "ttl", "latest", "final", "--never", "--output", "out"]);
+    assert!(shown.starts_with("exit 2\n") && shown.contains("has no checkpoint"), "{shown}");
+    let shown = sandbox.show(&["runs", "list", "--output", "out"]);
+    assert!(shown.contains("completed") && shown.contains("4/4"), "{shown}");
+    let shown = sandbox.show(&["runs", "show", "--output", "out"]);
+    assert!(shown.contains("completed"), "{shown}");
+}
+
+#[test]
+fn what_was_saved_on_a_server_expires_and_is_deleted_there() {
+    let server = Server::start(&[]);
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+    let trainer =
+        format!("trainer: {{name: tinker, base_url: \"http://127.0.0.1:{}\"}}\n", server.port);
+    tiny_run::write(&sandbox, 12, &format!("{MORE}{trainer}"));
+    // The server's name of the model is no folder here.
+    std::fs::rename(sandbox.path().join("base"), sandbox.path().join("tokenizer")).unwrap();
+    let config = sandbox.read("run.yaml");
+    let config =
+        config.replace("{base_model: ./base}", "{base_model: base, tokenizer: ./tokenizer}");
+    sandbox.write("run.yaml", config);
+    let shown = sandbox.show(&["train", "run.yaml"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_eq!(states(&sandbox), [state("000002", "kept"), state("final", "kept")]);
+    assert_eq!(listed(&sandbox)[0]["expires"], Value::Null);
+    let ttl = ["checkpoints", "ttl", "latest", "000002", "--seconds", "7200", "--output", "out"];
+    let shown = sandbox.show(&ttl);
+    assert!(shown.starts_with("exit 0\n") && shown.contains("expires in 7,200 seconds"), "{shown}");
+    assert!(listed(&sandbox)[0]["expires"].is_string());
+    let shown = sandbox.show(&["checkpoints", "delete", "latest", "000002", "--output", "out"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_eq!(states(&sandbox), [state("000002", "deleted"), state("final", "kept")]);
+    // Somebody else deletes it there: it is gone, and said to be.
+    let uri = listed(&sandbox)[1]["uri"].as_str().unwrap().to_owned();
+    let (run, name) = uri.strip_prefix("tinker://").unwrap().split_once("/weights/").unwrap();
+    let at = format!("/training_runs/{run}/checkpoints/weights/{name}");
+    assert!(server.send("DELETE", &at, &[], b"").status < 300);
+    assert_eq!(states(&sandbox)[1], state("final", "gone"));
+}
