@@ -55,11 +55,16 @@ fn prove(json: &str, tokens: &[i32], weights: &[f32], name: &str, tools: &Tools)
     if messages.windows(2).any(|two| two.iter().all(|m| m["role"] == "assistant")) {
         return;
     }
-    // Where the prompt opens the thinking block, a text that brings one along, or an answer that calls, is
-    // trained from another place on: the reference does so too, and `data check --prove` tells such rows.
+    // Where the prompt opens the thinking block, an answer that brings one along as text, thinks after it
+    // spoke, or calls, is trained from another place on: the reference does so too, and `data check
+    // --prove` tells such rows.
     let elsewhere = |m: &Value| {
+        let late = |parts: &Vec<Value>| parts.iter().skip(1).any(|p| p["type"] == "thinking");
+        let inline = |text: &str| text.contains("<think>");
         m.get("tool_calls").is_some()
-            || m["content"].as_str().is_some_and(|text| text.contains("<think>"))
+            || m["content"].as_str().is_some_and(inline)
+            || m["content"].as_array().is_some_and(late)
+            || inline(&text(&m["content"]))
     };
     let opens = name.starts_with("qwen3_5") || name == "deepseekv3_thinking";
     if opens && messages.iter().any(elsewhere) {
