@@ -13,6 +13,7 @@ mod diagnose;
 mod message;
 mod raw;
 
+pub(crate) use diagnose::unreadable;
 pub(crate) use message::{Content, Message, Part, Role, Talk, Tool, ToolCall};
 
 use raw::{RawRecord, Spoken};

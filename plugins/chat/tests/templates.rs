@@ -250,6 +250,18 @@ fn what_cannot_be_found_exactly_is_refused() {
     assert!(refused(CHATML, "all_assistant_messages", &private).contains("private-use"));
 }
 
+/// Found by fuzzing: a template is shown the whole record, and JSON may hold numbers that nothing here does.
+#[test]
+fn a_number_that_is_too_large_is_refused_with_what_to_do() {
+    let renderer = whole("all_assistant_messages", &chatml());
+    let messages = r#"[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]"#;
+    let json = format!(r#"{{"score": 1e999, "messages": {messages}}}"#);
+    let out = renderer.render_batch(&[&json]).unwrap();
+    let e = &out.errors[0].error;
+    assert!(e.message().contains("number out of range"), "{e}");
+    assert!(e.hint().is_some_and(|hint| hint.contains("1.8e308")), "{e:?}");
+}
+
 #[test]
 fn config_errors_name_their_key() {
     let error = |config: Value, template: Option<&str>| {

@@ -10,10 +10,18 @@ pub(super) fn diagnose(json: &str, e: &serde_json::Error) -> Error {
         Ok(Err(named)) => named,
         // A tree keeps one of two equal keys: what is left to be wrong is a key that stands twice.
         Ok(Ok(())) => Error::data(e.to_string()).with_hint("write every key once"),
-        Err(syntax) => {
-            Error::data(syntax.to_string()).with_hint("write the record with a JSON library")
-        }
+        Err(e) => unreadable(&e),
     }
+}
+
+/// The error behind JSON that a tree cannot hold.
+pub(crate) fn unreadable(e: &serde_json::Error) -> Error {
+    let text = e.to_string();
+    let hint = match text.starts_with("number out of range") {
+        true => "a number is larger than 1.8e308: write it as text, or leave it out",
+        false => "write the record with a JSON library",
+    };
+    Error::data(text).with_hint(hint)
 }
 
 fn record(value: &Value) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A record as a template sees it.
 
 use super::shield::Shield;
-use crate::controls::Controls;
+use crate::{controls::Controls, schema::unreadable};
 use minijinja::{Value, value::Serde};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ impl Default for Conversation {
 impl Conversation {
     /// The conversation of a record that `schema::parse` has accepted.
     pub(super) fn of_record(json: &str, controls: &Controls) -> Result<Self> {
-        let mut record: Json = serde_json::from_str(json)?;
+        let mut record: Json = serde_json::from_str(json).map_err(|e| unreadable(&e))?;
         let mut take = |name: &str| record.get_mut(name).map(Json::take).unwrap_or_default();
         let messages = match take("messages") {
             Json::Array(messages) => messages,
