@@ -26,6 +26,10 @@ pub fn check_scale(config: &Config, loss: &dyn LossHandle) -> Result<()> {
     let (Some(carrier), false) = (carrier, training.normalization == Normalization::None) else {
         return Ok(());
     };
+    // Weights of single tokens scale their terms: that is what they are.
+    if carrier == WEIGHTS && loss.scope() == LossScope::Token {
+        return Ok(());
+    }
     let (once, twice) = match (gradient(loss, carrier, 1.0), gradient(loss, carrier, 2.0)) {
         (Ok(once), Ok(twice)) => (once, twice),
         // It wants groups of another size.

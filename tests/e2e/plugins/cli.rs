@@ -34,7 +34,7 @@ fn listed(home: &Home, args: &[&str]) -> Vec<Value> {
 fn list_shows_the_built_ins() {
     let home = Home::new();
     let ids: Vec<Value> = listed(&home, &[]).into_iter().map(|entry| entry["id"].clone()).collect();
-    assert_eq!(ids, ["chat", "local", "losses", "store-file"]);
+    assert_eq!(ids, ["chat", "local", "losses", "store-file", "tinker"]);
     let output = tinsmith(&home, &["plugins", "list"]);
     let table = text(&output.stdout);
     assert!(table.starts_with("ID          VERSION"), "{table}");
