@@ -6,19 +6,17 @@ use super::{
         CheckpointsCommand, CheckpointsDeleteArgs, CheckpointsListArgs, CheckpointsTtlArgs, Format,
     },
     download::choose_checkpoint,
-    tooling::{tool_options, typed},
+    tooling::{tools_of_run, typed},
 };
 use crate::{
     Error, Result,
-    config::load_recorded,
     runs::{CheckpointEntry, CheckpointKind, Lock, RunFolder, RunRecord},
     text::{grouped, plural},
-    training::{Stop, Tools},
+    training::Stop,
 };
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     sync::Arc,
 };
 use tinsmith_plugin_api::{Checkpoint, RunId, TrainerHandle};
@@ -34,10 +32,7 @@ pub fn run(command: &CheckpointsCommand, ui: &Ui) -> Result<()> {
 
 /// The trainer of a run, with the run's storage.
 fn trainer(folder: &RunFolder, record: &RunRecord, ui: &Ui) -> Result<Arc<dyn TrainerHandle>> {
-    let base_dir = PathBuf::from(&record.base_dir);
-    let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &[])?;
-    let tools = Tools::new(loaded, tool_options(ui, &Stop::default()))?;
-    tools.trainer(Some(tools.store(folder)?))
+    Ok(tools_of_run(folder, record, &[], ui, &Stop::default())?.1)
 }
 
 fn list(args: &CheckpointsListArgs, ui: &Ui) -> Result<()> {

@@ -3,13 +3,13 @@
 use super::{
     Ui,
     args::{DownloadArgs, Format},
-    tooling::{tool_options, typed},
+    tooling::{tools_of_run, typed},
 };
 use crate::{
     Error, Result,
-    config::{Mode, load_recorded},
+    config::Mode,
     runs::{CheckpointEntry, CheckpointKind, RunFolder, RunRecord, Staging},
-    training::{Stop, Tools},
+    training::Stop,
 };
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf};
@@ -20,14 +20,11 @@ pub fn run(args: &DownloadArgs, ui: &Ui) -> Result<()> {
     let folder = RunFolder::find(&args.output.dir(None), &args.run)?;
     let record = RunRecord::read(&folder.record())?;
     let checkpoint = choose_checkpoint(&folder, &record, args.checkpoint.as_deref())?;
-    let base_dir = PathBuf::from(&record.base_dir);
-    let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &[])?;
-    let what = match loaded.config.training.mode {
+    let (tools, trainer) = tools_of_run(&folder, &record, &[], ui, &Stop::default())?;
+    let what = match tools.loaded.config.training.mode {
         Mode::Full => Export::Model,
         Mode::Lora => Export::Adapter,
     };
-    let tools = Tools::new(loaded, tool_options(ui, &Stop::default()))?;
-    let trainer = tools.trainer(Some(tools.store(&folder)?))?;
     let dest = args.dest.clone().unwrap_or_else(|| PathBuf::from(folder.id()));
     let mut staging = Staging::new(&dest)?;
     trainer.export(&checkpoint.uri, what, &mut staging).map_err(|e| {

@@ -3,12 +3,14 @@
 
 use super::{Ui, Verbosity, args::OutputArgs};
 use crate::{
+    Result,
+    config::load_recorded,
     error,
     runs::{RunFolder, RunRecord},
-    training::{Stop, ToolOptions},
+    training::{Stop, ToolOptions, Tools},
 };
 use std::{path::Path, sync::Arc};
-use tinsmith_plugin_api::Level;
+use tinsmith_plugin_api::{Level, TrainerHandle};
 
 /// Plugins, threads, Ctrl-C and log lines: warnings are shown always, debug lines with `-vv`.
 pub fn tool_options(ui: &Ui, stop: &Stop) -> ToolOptions {
@@ -30,6 +32,22 @@ pub fn tool_options(ui: &Ui, stop: &Stop) -> ToolOptions {
         cancel: stop.flag(),
         log: Arc::new(log),
     }
+}
+
+/// The tools that a run was recorded with, some settings laid over them, and its trainer with the run's
+/// storage.
+pub fn tools_of_run(
+    folder: &RunFolder,
+    record: &RunRecord,
+    set: &[String],
+    ui: &Ui,
+    stop: &Stop,
+) -> Result<(Tools, Arc<dyn TrainerHandle>)> {
+    let base_dir = Path::new(&record.base_dir);
+    let loaded = load_recorded(&record.config, &folder.record(), base_dir, set)?;
+    let tools = Tools::new(loaded, tool_options(ui, stop))?;
+    let trainer = tools.trainer(Some(tools.store(folder)?))?;
+    Ok((tools, trainer))
 }
 
 /// What a user types to mean this run: its id, the folder of runs where commands would not look

@@ -5,10 +5,9 @@ Asking changes nothing, so every failure on the way is tried again. A server tha
 long as the config's patience has lost the result, as far as anybody can tell.
 */
 
-use crate::http::Sent;
 use crate::{
     clock::Backoff,
-    http::{Call, Http, Response, refused, unreachable},
+    http::{Call, Http, Response, Sent, refused, unreachable},
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -38,19 +37,15 @@ pub(crate) async fn poll(
     binary: bool,
     waiting: &(dyn Fn(&str) + Sync),
 ) -> Result<Outcome> {
-    let ask = |metadata| {
-        let body = RetrieveFuture {
-            request_id: promise.request_id.clone(),
-            allow_metadata_only: metadata,
-            model_id: promise.model_id.clone(),
-        };
-        let mut call = Call::post("retrieve_future", &body).timeout(TIMEOUT);
-        if binary {
-            call.accept = "application/x-protobuf, application/json";
-        }
-        call
+    let body = RetrieveFuture {
+        request_id: promise.request_id.clone(),
+        allow_metadata_only: false,
+        model_id: promise.model_id.clone(),
     };
-    let mut call = ask(false);
+    let mut call = Call::post("retrieve_future", &body).timeout(TIMEOUT);
+    if binary {
+        call.accept = "application/x-protobuf, application/json";
+    }
     let (mut backoff, mut heard) = (Backoff::new(Duration::from_secs(30)), Instant::now());
     let (mut bad, mut pauses) = (0, 0_u32);
     loop {
@@ -65,7 +60,8 @@ pub(crate) async fn poll(
                 match Answer::from(answer.read::<Value>(&call.path)?) {
                     Answer::Ready(result) => return Ok(Outcome::Json(result)),
                     Answer::Failed(failure) => return Err(failed(&failure)),
-                    Answer::Large(_) => call = ask(false),
+                    // It comes whole when it is asked for again, as it is here.
+                    Answer::Large(_) => {}
                     Answer::Pending(queue) => say(&queue, waiting),
                 }
                 breathe(http, asked).await;

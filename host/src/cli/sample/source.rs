@@ -2,16 +2,18 @@
 
 use crate::{
     Error, Result,
-    cli::{Ui, args::SampleArgs, download::choose_checkpoint, tooling::tool_options},
+    cli::{
+        Ui,
+        args::SampleArgs,
+        download::choose_checkpoint,
+        tooling::{tool_options, tools_of_run},
+    },
     config::{Loaded, load_recorded},
     runs::{RunFolder, RunRecord},
     training::{Stop, Tools},
 };
 use serde_json::{Value, json};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 use tinsmith_plugin_api::Sampler;
 
 /// Samplers and what turns text into tokens for them.
@@ -48,10 +50,7 @@ impl Source {
         let folder = RunFolder::find(&args.output.dir(None), &args.source)?;
         let record = RunRecord::read(&folder.record())?;
         let checkpoint = choose_checkpoint(&folder, &record, args.checkpoint.as_deref())?;
-        let base_dir = PathBuf::from(&record.base_dir);
-        let loaded = load_recorded(&record.config, &folder.record(), &base_dir, &args.set)?;
-        let tools = Tools::new(loaded, tool_options(ui, stop))?;
-        let trainer = tools.trainer(Some(tools.store(&folder)?))?;
+        let (tools, trainer) = tools_of_run(&folder, &record, &args.set, ui, stop)?;
         let tuned = trainer.sampler(&checkpoint.uri)?;
         let base = args.base.then(|| trainer.sampler(&record.base_model).map_err(Error::from));
         Ok(Self { base: base.transpose()?, tuned, tools })
