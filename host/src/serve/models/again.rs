@@ -9,6 +9,7 @@ use crate::{
     Result,
     serve::{
         app::App,
+        futures::Outcome,
         ids,
         log::{Entry, Kept, Log, Snapshot},
         order::Order,
@@ -121,30 +122,32 @@ impl Model {
 }
 
 impl Owner {
-    /// Saves the state after the operation of this number, if there is a log to shorten. A failure is
-    /// told and tried again after the next step: the log has everything still.
-    pub fn snapshot(&mut self, upto: i64) {
+    /// Saves the state after the operation of this number, whose result nobody has been told yet, if
+    /// there is a log to shorten. A failure is told and tried again after the next step: the log has
+    /// everything still.
+    pub fn snapshot(&mut self, upto: i64, last: &Outcome) {
         let Some(model) = self.app.models.get(&self.id) else { return };
         self.due = false;
         if model.lock().log.is_none() || self.failed.is_some() {
             return;
         }
-        match self.write_snapshot(&model, upto) {
+        match self.write_snapshot(&model, upto, last) {
             Ok(()) => self.steps = 0,
             Err(e) => self.app.warn_of::<()>(Err(e.context(format!("snapshot of `{}`", self.id)))),
         }
     }
 
-    fn write_snapshot(&mut self, model: &Model, upto: i64) -> Result<()> {
+    fn write_snapshot(&mut self, model: &Model, upto: i64, last: &Outcome) -> Result<()> {
         let path = self.app.disk.log(&self.id).join(Snapshot::FILE);
         let old = Snapshot::read(&path)?;
         let name = ids::random()?;
         self.app.begin_files(&name, &self.base)?;
         let saved = self.saved(Save::State { name: name.clone(), optimizer: true })?;
-        let results = self.app.futures.of_owner(&self.id).into_iter();
-        let results = results
+        let before = self.app.futures.of_owner(&self.id).into_iter();
+        let before = before.filter_map(|(seq, outcome)| Some((seq, Kept::of(&outcome)?)));
+        let results = before
+            .chain(Kept::of(last).map(|kept| (upto, kept)))
             .filter(|(seq, _)| (1..=upto).contains(seq))
-            .filter_map(|(seq, outcome)| Some((seq, Kept::of(&outcome)?)))
             .collect();
         if old.uri.is_some() {
             self.app.begin_files(&old.name, &self.base)?;

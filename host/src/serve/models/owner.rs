@@ -69,10 +69,11 @@ impl Owner {
             let result = self.execute(op, &task);
             self.app.metrics.count(name, result.is_err(), begun.elapsed());
             let outcome = result.unwrap_or_else(|e| failed(&e));
-            task.slot.finish(outcome);
+            // Before the client is told: it may delete what it loaded, and the server may be killed.
             if let (true, Some(seq)) = (self.due, task.seq) {
-                self.snapshot(seq);
+                self.snapshot(seq, &outcome);
             }
+            task.slot.finish(outcome);
         }
         self.close(if self.failed.is_some() { Why::Failed } else { Why::Success });
         // A server that is started again goes on with its models; one that was unloaded is done with.
