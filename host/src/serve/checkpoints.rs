@@ -1,14 +1,14 @@
 //! What clients know of checkpoints: paths, times, who may read them. The trainer has the bytes, under
 //! a name that is never used twice, so that replacing one is a matter of this record alone.
 
-use super::{app::App, disk::Disk, models::LoraRecord, moment};
+use super::{app::App, disk::Disk, moment};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
-use tinsmith_plugin_api::Error as PluginError;
+use tinsmith_plugin_api::{Error as PluginError, Lora};
 use tinsmith_tinker_wire::{
     messages,
     path::{Kind, TinkerPath},
@@ -34,7 +34,7 @@ pub struct Record {
     /// The base model.
     pub base: String,
     /// The adapter.
-    pub lora: LoraRecord,
+    pub lora: Lora,
     /// When it was made, RFC 3339.
     pub created: String,
     /// Its size.

@@ -10,7 +10,7 @@ use crate::serve::{
     app::App,
     futures::failed,
     ids,
-    models::{LoraRecord, MadeFrom, Model, ModelRecord, Op},
+    models::{MadeFrom, Model, ModelRecord, Op, adapter},
     requests::{Kind, Request},
     sessions::Standing,
 };
@@ -52,7 +52,7 @@ pub async fn create(State(app): Shared, raw: Raw) -> Answer {
     base.honours_lora(&lora)?;
     let mut seed = [0; 8];
     ids::fill(&mut seed)?;
-    let lora = LoraRecord::new(&lora, base.alpha, u64::from_le_bytes(seed));
+    let lora = adapter(&lora, base.alpha, u64::from_le_bytes(seed));
     let record = ModelRecord::new(id.clone(), &base.name, lora, asked.user_metadata);
     let request = tokio::task::block_in_place(|| app.make_model(record))?;
     promise(request, Some(id))

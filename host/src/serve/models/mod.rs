@@ -14,7 +14,7 @@ mod record;
 mod save;
 
 pub use op::{Forward, Op, SaveOp};
-pub use record::{LoraRecord, MadeFrom, ModelRecord};
+pub use record::{MadeFrom, ModelRecord, adapter};
 
 use super::{
     app::App,

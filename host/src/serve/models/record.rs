@@ -14,7 +14,7 @@ pub struct ModelRecord {
     /// Its base model.
     pub base: String,
     /// Its adapter.
-    pub lora: LoraRecord,
+    pub lora: Lora,
     /// What the client wanted to find there again.
     #[serde(default)]
     pub user_metadata: Option<Map<String, Value>>,
@@ -35,7 +35,7 @@ pub struct ModelRecord {
 
 impl ModelRecord {
     /// A new one.
-    pub fn new(id: String, base: &str, lora: LoraRecord, meta: Option<Map<String, Value>>) -> Self {
+    pub fn new(id: String, base: &str, lora: Lora, meta: Option<Map<String, Value>>) -> Self {
         let (created, last_request) = (runs::now(), runs::now());
         let user_metadata = meta;
         let base = base.to_owned();
@@ -64,7 +64,10 @@ impl ModelRecord {
             Some(MadeFrom { uri, optimizer, .. }) => {
                 OpenRun::Saved { uri: uri.clone(), optimizer: *optimizer }
             }
-            None => OpenRun::Base { model: source.to_owned(), adapter: self.lora.spec() },
+            None => OpenRun::Base {
+                model: source.to_owned(),
+                adapter: AdapterSpec::Lora(self.lora.clone()),
+            },
         }
     }
 
@@ -118,39 +121,14 @@ pub fn session_of(model: &str) -> &str {
     model.split_once(":train:").map_or(model, |(session, _)| session)
 }
 
-/// An adapter.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoraRecord {
-    /// Rows of A.
-    pub rank: u32,
-    /// Numerator of its scale.
-    pub alpha: f32,
-    /// Seed of A.
-    pub seed: u64,
-    /// On the attention.
-    pub train_attn: bool,
-    /// On the feed-forward layers.
-    pub train_mlp: bool,
-    /// On the output head.
-    pub train_unembed: bool,
-}
-
-impl LoraRecord {
-    /// What a client asked for; `seed` where it gave none.
-    pub fn new(asked: &LoraConfig, alpha: f32, seed: u64) -> Self {
-        Self {
-            rank: asked.rank,
-            alpha,
-            seed: asked.seed.map_or(seed, i64::cast_unsigned),
-            train_attn: asked.train_attn,
-            train_mlp: asked.train_mlp,
-            train_unembed: asked.train_unembed,
-        }
-    }
-
-    /// As a trainer is told.
-    pub fn spec(&self) -> AdapterSpec {
-        let Self { rank, alpha, seed, train_attn, train_mlp, train_unembed } = *self;
-        AdapterSpec::Lora(Lora { rank, alpha, seed, train_attn, train_mlp, train_unembed })
+/// The adapter that a client asked for; `seed` where it gave none.
+pub fn adapter(asked: &LoraConfig, alpha: f32, seed: u64) -> Lora {
+    Lora {
+        rank: asked.rank,
+        alpha,
+        seed: asked.seed.map_or(seed, i64::cast_unsigned),
+        train_attn: asked.train_attn,
+        train_mlp: asked.train_mlp,
+        train_unembed: asked.train_unembed,
     }
 }

@@ -86,7 +86,7 @@ impl Owner {
             kind: path.kind.word().into(),
             uri: saved.uri,
             base: self.base.clone(),
-            lora: model.lora,
+            lora: model.lora.clone(),
             created: runs::now(),
             bytes: saved.bytes,
             public: false,

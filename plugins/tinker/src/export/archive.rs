@@ -32,7 +32,7 @@ pub(super) async fn download(
     let fetch = async {
         // The last sender goes with it, which ends the writing.
         let sender = sender;
-        let mut file = File::default();
+        let mut file = File::new();
         while !file.fetch(connection, "the archive", &url, &sender).await? {}
         Ok::<_, Error>(())
     };

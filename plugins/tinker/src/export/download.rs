@@ -14,19 +14,24 @@ const TRIES: u32 = 6;
 const SHA256: &str = "x-sha256";
 
 /// A file on its way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct File {
     /// Bytes that have come.
     have: u64,
-    /// Bytes of the whole, where the server says it.
-    whole: Option<u64>,
     hash: Sha256,
     /// What the server calls this state of the file.
     etag: Option<String>,
     tries: u32,
+    backoff: Backoff,
 }
 
 impl File {
+    /// Of which nothing has come.
+    pub fn new() -> Self {
+        let backoff = Backoff::new(Duration::from_secs(10));
+        Self { have: 0, hash: Sha256::new(), etag: None, tries: 0, backoff }
+    }
+
     /// Fetches what is missing: true when the file is whole, false when it is worth another try.
     pub async fn fetch(
         &mut self,
@@ -41,15 +46,17 @@ impl File {
             Err(e) if matches!(e.kind(), ErrorKind::NETWORK) => e,
             Err(e) => return Err(e),
         };
-        self.tries = if self.have > before { 1 } else { self.tries + 1 };
+        if self.have > before {
+            self.tries = 0;
+            self.backoff.reset();
+        }
+        self.tries += 1;
         if self.tries > TRIES || connection.http.services.cancelled() {
             return Err(broken);
         }
         let services = &connection.http.services;
         services.debug(format!("{broken}; going on at byte {}", self.have));
-        let mut backoff = Backoff::new(Duration::from_secs(10));
-        let wait = (0..self.tries).map(|_| backoff.next()).last().unwrap_or_default();
-        connection.http.clock.sleep(wait).await;
+        connection.http.clock.sleep(self.backoff.next()).await;
         Ok(false)
     }
 
@@ -98,7 +105,7 @@ impl File {
         }
         // A server that knows no ranges sends all of it again: what is here is passed over.
         let mut skip = if status == 200 { self.have } else { 0 };
-        self.whole =
+        let whole =
             answer.content_length().map(|rest| rest + if status == 206 { self.have } else { 0 });
         let sha256 = header(SHA256);
         self.etag = etag;
@@ -110,7 +117,7 @@ impl File {
             part = part.slice(passed as usize..);
             self.take(part, out).await?;
         }
-        if let Some(whole) = self.whole.filter(|whole| *whole != self.have) {
+        if let Some(whole) = whole.filter(|whole| *whole != self.have) {
             return Err(network(format!("{} bytes of {whole} came", self.have)));
         }
         match sha256 {

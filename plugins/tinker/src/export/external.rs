@@ -18,7 +18,7 @@ pub(super) async fn download(
     }
     for name in names {
         out.send(Part::Start(name.clone())).await.map_err(gone)?;
-        let mut file = File::default();
+        let mut file = File::new();
         loop {
             // Signed anew for every try: an address may have expired meanwhile.
             let mut signed = urls(connection, &call).await?;
