@@ -52,17 +52,9 @@ fn seeds(default: std::ops::Range<u64>) -> std::ops::Range<u64> {
 fn sandbox(port: u16) -> Sandbox {
     let mut sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
     let more = format!(
-        "training: {{batch_size: 2, max_steps: {STEPS}}}\n\
-         checkpoint: {{every_steps: 2}}\n\
-         trainer: {{name: tinker, base_url: \"http://127.0.0.1:{port}\"}}\n"
+        "training: {{batch_size: 2, max_steps: {STEPS}}}\ncheckpoint: {{every_steps: 2}}\n"
     );
-    tiny_run::write(&sandbox, 12, &more);
-    let config = sandbox.read("run.yaml");
-    let config = config.replace("{base_model: ./base}", "{base_model: base, tokenizer: ./base}");
-    sandbox.write("run.yaml", config);
-    std::fs::rename(sandbox.path().join("base"), sandbox.path().join("tokenizer")).unwrap();
-    let config = sandbox.read("run.yaml").replace("./base", "./tokenizer");
-    sandbox.write("run.yaml", config);
+    tiny_run::write_on(&sandbox, 12, &format!("base_url: \"http://127.0.0.1:{port}\""), &more);
     // A second of the client's waits is this part of one.
     sandbox.env("TINSMITH_TINKER_CLOCK", "0.02");
     sandbox

@@ -1,6 +1,7 @@
 //! Support code of tinsmith's tests.
 
 pub mod cli;
+pub mod gate;
 pub mod http;
 pub mod proxy;
 pub mod tiny_model;

@@ -180,7 +180,7 @@ impl Proxy {
 }
 
 /// One request or answer, head and body; None at the end of the connection.
-fn message(reader: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
+pub(crate) fn message(reader: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
     let (mut all, mut length) = (Vec::new(), 0);
     loop {
         let start = all.len();

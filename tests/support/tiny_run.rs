@@ -27,6 +27,19 @@ pub fn write(sandbox: &Sandbox, conversations: usize, more: &str) {
     sandbox.write("run.yaml", format!("{config}{more}"));
 }
 
+/// The same for a server of the Tinker API, whose model is called `base`: only its tokenizer is here, in
+/// `tokenizer/`. `trainer` is the section's further keys, such as `base_url: "http://127.0.0.1:1"`.
+///
+/// # Panics
+/// As [`write`].
+pub fn write_on(sandbox: &Sandbox, conversations: usize, trainer: &str, more: &str) {
+    write(sandbox, conversations, &format!("{more}trainer: {{name: tinker, {trainer}}}\n"));
+    let (base, tokenizer) = (sandbox.path().join("base"), sandbox.path().join("tokenizer"));
+    fs::rename(&base, &tokenizer).unwrap_or_else(|e| panic!("rename the base: {e}"));
+    let model = "{base_model: base, tokenizer: ./tokenizer}";
+    sandbox.write("run.yaml", sandbox.read("run.yaml").replace("{base_model: ./base}", model));
+}
+
 /// The id of the newest run below `out/`.
 ///
 /// # Panics

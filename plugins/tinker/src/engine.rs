@@ -39,6 +39,11 @@ impl Engine {
         self.handle.spawn(task);
     }
 
+    /// Whether the caller runs on the engine's own thread, which must not wait for itself.
+    pub fn is_here(&self) -> bool {
+        self.thread.as_ref().is_some_and(|own| own.thread().id() == thread::current().id())
+    }
+
     /// Runs something and waits for it. Never called on the engine's own thread.
     pub fn block<T: Send + 'static>(
         &self,
@@ -58,7 +63,9 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+        let here = self.is_here();
+        // What was told last may have held the last of everything: the thread ends by itself then.
+        if let Some(thread) = self.thread.take().filter(|_| !here) {
             // A panic there was told by what it was to answer.
             let _ = thread.join();
         }

@@ -13,7 +13,8 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 use tinsmith_plugin_api::{
-    Done, Error, ErrorKind, Result, SampleRequest, Sampled, Sampler, Samples, StopReason,
+    Done, Error, ErrorKind, Outcome as Ending, Result, SampleRequest, Sampled, Sampler, Samples,
+    StopReason,
 };
 use tinsmith_tinker_wire::{
     le,
@@ -24,46 +25,57 @@ use tinsmith_tinker_wire::{
     proto,
 };
 
+/// The session that all samplers of a trainer belong to. It ends with the last who needs it: a sampler
+/// may outlive its trainer.
+pub(crate) struct Samplers {
+    pub session: Arc<Session>,
+    pub engine: Arc<Engine>,
+}
+
+impl Drop for Samplers {
+    fn drop(&mut self) {
+        let session = Arc::clone(&self.session);
+        if self.engine.is_here() {
+            // A server that does not hear it hears the silence.
+            self.engine.spawn(async move { session.end_here().await });
+        } else if let Err(e) = session.end(&self.engine, Ending::Success) {
+            session.note(&format!("the session of the samplers is not ended: {e}"));
+        }
+    }
+}
+
 /// A sampling session.
 pub(crate) struct TinkerSampler {
     id: String,
     connection: Arc<Connection>,
-    engine: Arc<Engine>,
+    samplers: Arc<Samplers>,
     next: AtomicI64,
-    /// It belongs to this one.
-    _session: Arc<Session>,
 }
 
 impl TinkerSampler {
     /// Opens a sampling session on a base model, or on a checkpoint by its path.
     pub fn open(
         connection: Arc<Connection>,
-        engine: Arc<Engine>,
-        session: Arc<Session>,
+        samplers: Arc<Samplers>,
         source: &str,
     ) -> Result<Self> {
         let is_path = source.starts_with("tinker://");
         let create = CreateSamplingSession {
-            session_id: session.id.clone(),
-            sampling_session_seq_id: session.next_sampler(),
+            session_id: samplers.session.id.clone(),
+            sampling_session_seq_id: samplers.session.next_sampler(),
             base_model: (!is_path).then(|| source.to_owned()),
             model_path: is_path.then(|| source.to_owned()),
         };
         let http = Arc::clone(&connection);
-        let made: SamplingSession = engine.block(async move {
+        let made: SamplingSession = samplers.engine.block(async move {
             http.http.json(&Call::post("create_sampling_session", &create)).await
         })?;
-        Ok(Self::of(made.sampling_session_id, connection, engine, session))
+        Ok(Self::of(made.sampling_session_id, connection, samplers))
     }
 
     /// A sampling session that there is.
-    pub fn of(
-        id: String,
-        connection: Arc<Connection>,
-        engine: Arc<Engine>,
-        session: Arc<Session>,
-    ) -> Self {
-        Self { id, connection, engine, next: AtomicI64::new(0), _session: session }
+    pub fn of(id: String, connection: Arc<Connection>, samplers: Arc<Samplers>) -> Self {
+        Self { id, connection, samplers, next: AtomicI64::new(0) }
     }
 }
 
@@ -75,7 +87,7 @@ impl Sampler for TinkerSampler {
             Err(e) => return done.finish(Err(e)),
         };
         let connection = Arc::clone(&self.connection);
-        self.engine.spawn(async move {
+        self.samplers.engine.spawn(async move {
             // Drawing twice harms nobody: it may be sent again.
             let call = Call::post("asample", &body);
             let promise = match connection.http.call(&call).await {

@@ -103,10 +103,15 @@ impl Session {
 }
 
 impl Session {
+    /// Says something of the session in the log.
+    pub fn note(&self, text: &str) {
+        self.connection.http.services.debug(text);
+    }
+
     /// As [`Session::end`], on the engine's own thread. A server that does not hear it hears the silence.
     pub async fn end_here(&self) {
         if let Err(e) = end(&self.connection, &self.id, Outcome::Success).await {
-            self.connection.http.services.debug(format!("a session is not ended: {e}"));
+            self.note(&format!("a session is not ended: {e}"));
         }
     }
 }

@@ -9,13 +9,13 @@ use crate::{
     export::{self, Part},
     http::Call,
     run::{self, EPHEMERAL},
-    sampler::TinkerSampler,
+    sampler::{Samplers, TinkerSampler},
     session::Session,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use tinsmith_plugin_api::{
-    Capabilities, Checkpoint, Error, Export, FileSink, ModelInfo, OpenRun, Outcome, Result, Run,
-    RunId, Sampler, Services, Trainer,
+    Capabilities, Checkpoint, Error, Export, FileSink, ModelInfo, OpenRun, Result, Run, RunId,
+    Sampler, Services, Trainer,
 };
 use tinsmith_tinker_wire::messages::ServerCapabilities;
 
@@ -31,8 +31,8 @@ pub struct Tinker {
 #[derive(Default)]
 struct Open {
     connected: Option<(Arc<Engine>, Arc<Connection>)>,
-    /// The session of all samplers.
-    samplers: Option<Arc<Session>>,
+    /// What all samplers belong to.
+    samplers: Option<Arc<Samplers>>,
 }
 
 impl std::fmt::Debug for Tinker {
@@ -92,10 +92,10 @@ impl Trainer for Tinker {
 
     fn sampler(&self, source: &str) -> Result<Box<dyn Sampler>> {
         let (engine, connection) = self.connected()?;
-        let session = self.session_of_samplers(&engine, &connection)?;
+        let samplers = self.samplers(&engine, &connection)?;
         Ok(Box::new(match source.strip_prefix(EPHEMERAL) {
-            Some(id) => TinkerSampler::of(id.to_owned(), connection, engine, session),
-            None => TinkerSampler::open(connection, engine, session, source)?,
+            Some(id) => TinkerSampler::of(id.to_owned(), connection, samplers),
+            None => TinkerSampler::open(connection, samplers, source)?,
         }))
     }
 
@@ -163,27 +163,17 @@ impl Tinker {
         Ok(open.connected.insert((engine, connection)).clone())
     }
 
-    fn session_of_samplers(
+    fn samplers(
         &self,
-        engine: &Engine,
+        engine: &Arc<Engine>,
         connection: &Arc<Connection>,
-    ) -> Result<Arc<Session>> {
+    ) -> Result<Arc<Samplers>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = &open.samplers {
-            return Ok(Arc::clone(session));
+        if let Some(samplers) = &open.samplers {
+            return Ok(Arc::clone(samplers));
         }
-        let made = Session::create(Arc::clone(connection), None);
-        Ok(Arc::clone(open.samplers.insert(engine.block(made)?)))
-    }
-}
-
-impl Drop for Tinker {
-    fn drop(&mut self) {
-        let open = std::mem::take(self.open.get_mut().unwrap_or_else(PoisonError::into_inner));
-        if let (Some((engine, _)), Some(session)) = (open.connected, open.samplers)
-            && let Err(e) = session.end(&engine, Outcome::Success)
-        {
-            self.services.debug(format!("the session of the samplers is not ended: {e}"));
-        }
+        let session = engine.block(Session::create(Arc::clone(connection), None))?;
+        let samplers = Samplers { session, engine: Arc::clone(engine) };
+        Ok(Arc::clone(open.samplers.insert(Arc::new(samplers))))
     }
 }

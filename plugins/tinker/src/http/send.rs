@@ -223,6 +223,7 @@ impl Http {
                 request = request.header(CONTENT_ENCODING, "zstd");
             }
         }
+        let begin = Instant::now();
         let mut answer = request.send().await.map_err(Sent::Transport)?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let mut body =
@@ -234,16 +235,39 @@ impl Http {
             }
             body.extend_from_slice(&part);
         }
+        let (method, path, millis) = (&call.method, &call.path, begin.elapsed().as_millis());
+        self.services
+            .debug(format!("{method} {path}: {status}, {} bytes, {millis} ms", body.len()));
         let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let kind = text(CONTENT_TYPE.as_str()).to_ascii_lowercase();
+        if let Some(key) = key.filter(|_| !kind.starts_with(PROTOBUF)) {
+            body = without(body, key);
+        }
         Ok(Response {
             status,
-            kind: text(CONTENT_TYPE.as_str()).to_ascii_lowercase(),
+            kind,
             body: body.into(),
             location: Some(text("location").to_owned()).filter(|location| !location.is_empty()),
             retry_after: retry_after(&headers),
             invalid_token: text(WWW_AUTHENTICATE.as_str()).contains("error=\"invalid_token\""),
         })
     }
+}
+
+/// A server may quote what it was sent, and what it says is shown and written down.
+fn without(body: Vec<u8>, key: &Secret) -> Vec<u8> {
+    let key = key.reveal().as_bytes();
+    let (mut clean, mut rest) = (Vec::new(), body.as_slice());
+    while let Some(at) = memchr::memmem::find(rest, key) {
+        clean.extend_from_slice(&rest[..at]);
+        clean.extend_from_slice(b"[key]");
+        rest = &rest[at + key.len()..];
+    }
+    if clean.is_empty() {
+        return body;
+    }
+    clean.extend_from_slice(rest);
+    clean
 }
 
 /// Why a call has no answer.
