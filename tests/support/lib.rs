@@ -7,3 +7,4 @@ pub mod proxy;
 pub mod tiny_model;
 pub mod tiny_run;
 pub mod tiny_tokenizer;
+pub mod tls;

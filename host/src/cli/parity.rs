@@ -29,7 +29,7 @@ pub fn run(args: &ParityArgs, ui: &Ui) -> Result<()> {
     let job = Job::new(first, Some(&preparing), None, ui, &stop)?;
     let second = Tools::new(config::load(&args.against, &[])?, tool_options(ui, &stop))?;
     let (trainer, against) = (job.tools.trainer(None)?, second.trainer(None)?);
-    let can = against.capabilities()?;
+    let can = second.capabilities(against.as_ref())?;
     for note in check_honoured(&second.loaded, &can, true)? {
         ui.detail(note);
     }

@@ -80,6 +80,7 @@ fn options(args: &ServeArgs, loaded: &Loaded, named: Vec<(String, String)>) -> R
         port: args.port.unwrap_or(port),
         state: state.unwrap_or_else(|| PathBuf::from(STATE)),
         key,
+        public_url: section.public_url.map(|url| url.trim_end_matches('/').to_owned()),
         session_timeout: Duration::from_secs(section.session_timeout_seconds.max(1)),
         max_body: max_body.max(1),
         snapshot_steps: section.snapshot_steps.max(1),

@@ -90,6 +90,14 @@ fn model(config: &Config) -> Fault {
 
 fn serve(config: &Config) -> Fault {
     let serve = config.serve.as_ref()?;
+    let is_web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+    if serve.public_url.as_ref().is_some_and(|url| !is_web(url)) {
+        return fault(
+            "serve.public_url",
+            "is no address of the web",
+            "write the whole address, such as `https://tinker.example.org`",
+        );
+    }
     [
         ("serve.session_timeout_seconds", serve.session_timeout_seconds),
         ("serve.max_body_bytes", serve.max_body_bytes),

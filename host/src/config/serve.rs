@@ -18,6 +18,9 @@ pub struct Serve {
     pub host: String,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
+    /// Address under which clients reach the server, such as `https://host/path`, where something
+    /// stands before it: downloads are fetched from there. Default: the host that a request names.
+    pub public_url: Option<String>,
     /// Folder of sessions and checkpoints, relative to the config. Default: `models/serve` below the
     /// current folder.
     pub state: Option<String>,
@@ -42,6 +45,7 @@ impl Default for Serve {
             models: BTreeMap::new(),
             host: "127.0.0.1".into(),
             port: 8410,
+            public_url: None,
             state: None,
             api_key: None,
             session_timeout_seconds: 300,

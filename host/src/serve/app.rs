@@ -27,6 +27,8 @@ use tokio::sync::Notify;
 pub struct Settings {
     /// The key that clients must send.
     pub key: Option<Secret>,
+    /// Where clients reach the server, if it cannot know; without a `/` at its end.
+    pub public_url: Option<String>,
     /// How long a client may be silent.
     pub session_timeout: Duration,
     /// Largest body, in bytes.

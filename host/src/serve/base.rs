@@ -57,7 +57,7 @@ impl Base {
             Map::from_iter([("uri".to_owned(), json!(store.to_string_lossy().into_owned()))]);
         let store = tools.registry.storage("file", &config, tools.services.clone())?;
         let trainer = tools.trainer(Some(store))?;
-        let can = trainer.capabilities().map_err(|e| at(e.into(), name))?;
+        let can = tools.capabilities(trainer.as_ref()).map_err(|e| at(e, name))?;
         let known = can.models.iter().find(|model| model.name == source);
         let context = known.and_then(|model| model.max_context_length);
         let context = context.or_else(|| context_length(Path::new(&source)));

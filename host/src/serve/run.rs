@@ -45,6 +45,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The key that clients must send.
     pub key: Option<Secret>,
+    /// Where clients reach the server, if it cannot know; without a `/` at its end.
+    pub public_url: Option<String>,
     /// How long a client may be silent.
     pub session_timeout: Duration,
     /// Largest body, in bytes.
@@ -83,6 +85,7 @@ pub fn run(
     let bases = options.models.iter().map(open).collect::<Result<Vec<_>>>()?;
     let settings = Settings {
         key: options.key,
+        public_url: options.public_url,
         session_timeout: options.session_timeout,
         max_body: options.max_body,
         snapshot_steps: options.snapshot_steps,

@@ -16,7 +16,8 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 use tinsmith_plugin_api::{
-    Level, LossHandle, RendererHandle, Secret, Services, StorageHandle, TrainerHandle,
+    Capabilities, ErrorKind, Level, LossHandle, RendererHandle, Secret, Services, StorageHandle,
+    TrainerHandle,
 };
 
 /// The key of renderers that write a date (`YYYY-MM-DD`).
@@ -182,6 +183,17 @@ impl Tools {
         }
         let built = self.registry.trainer(&trainer.name, &trainer.config, services.build());
         built.map_err(|e| self.loaded.error_at("trainer", e))
+    }
+
+    /// What a trainer can do.
+    ///
+    /// # Errors
+    /// Those of the trainer; what is the config's fault is told with its place there.
+    pub fn capabilities(&self, trainer: &dyn TrainerHandle) -> Result<Capabilities> {
+        trainer.capabilities().map_err(|e| match e.kind() {
+            ErrorKind::CONFIG => self.loaded.error_at("trainer", e.into()),
+            _ => e.into(),
+        })
     }
 
     /// What must not change between the parts of a run. `data` is the fingerprint of the datasets,

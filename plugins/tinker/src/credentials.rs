@@ -33,7 +33,11 @@ pub(crate) fn find(
 ) -> Result<Credential> {
     let env = |name| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
     let found = match named {
-        Some(key) => Credential::Key(check_key(services.secret(&key.env)?, &key.env)?),
+        Some(key) => Credential::Key(
+            services.secret(&key.env).and_then(|found| check_key(found, &key.env)).map_err(
+                |e| e.at("api_key.env").with_kind(tinsmith_plugin_api::ErrorKind::CONFIG),
+            )?,
+        ),
         None => match (env(API_KEY), env(COMMAND)) {
             (Some(key), command) => match (check_key(Secret::new(key.trim()), API_KEY), command) {
                 (Ok(key), _) => Credential::Key(key),

@@ -7,14 +7,14 @@ long as the config's patience has lost the result, as far as anybody can tell.
 
 use crate::{
     clock::Backoff,
-    http::{Call, Http, Response, Sent, refused, unreachable},
+    http::{Call, Http, Response, Sent, TOLD_AFTER, refused, unreachable},
 };
 use bytes::Bytes;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tinsmith_plugin_api::{Error, ErrorKind, Result};
 use tinsmith_tinker_wire::{
-    answer::{Answer, Category, Failure, Queue, detail},
+    answer::{Answer, Category, Failure, Queue, detail, with_hint},
     messages::{Promise, RetrieveFuture},
 };
 
@@ -111,6 +111,9 @@ pub(crate) async fn poll(
             return Err(error.with_kind(ErrorKind::LOST));
         }
         http.services.debug(format!("{error}; asking again"));
+        if heard.elapsed() >= http.clock.time(TOLD_AFTER) {
+            waiting(&error.to_string());
+        }
         http.clock.sleep(wait.unwrap_or_else(|| backoff.next())).await;
     }
 }
@@ -137,7 +140,12 @@ fn failed(failure: &Failure) -> Error {
         Category::Unknown => ErrorKind::OTHER,
     };
     let text = detail(failure.error.as_bytes());
-    Error::new(kind, format!("the server says: {text}"))
+    let (text, hint) = with_hint(&text);
+    let error = Error::new(kind, format!("the server says: {text}"));
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
 }
 
 /// The JSON of a result that has no binary form.

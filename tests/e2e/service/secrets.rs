@@ -36,7 +36,7 @@ fn server() -> Server {
 fn client(port: u16) -> Sandbox {
     let mut sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
     let trainer = format!(
-        "base_url: \"http://127.0.0.1:{port}\", api_key: {{env: MY_KEY}}, patience_seconds: 60"
+        "base_url: \"http://127.0.0.1:{port}\", api_key: {{env: MY_KEY}}, patience_seconds: 15"
     );
     tiny_run::write_on(&sandbox, 8, &trainer, MORE);
     sandbox.env("MY_KEY", KEY).env("OTHER_KEY", OTHER).env("TINSMITH_TINKER_CLOCK", "0.02");

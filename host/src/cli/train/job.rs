@@ -38,7 +38,7 @@ impl Job {
         let tools = Tools::new(loaded, tool_options(ui, stop))?;
         let loss = tools.loss()?;
         let base = tools.base_model()?;
-        let can = tools.trainer(None)?.capabilities()?;
+        let can = tools.capabilities(tools.trainer(None)?.as_ref())?;
         let mut notes = check_honoured(&tools.loaded, &can, kept.is_none())?;
         let name = &tools.loaded.config.training.loss.name;
         let trainer = &tools.loaded.config.trainer.name;

@@ -22,7 +22,8 @@ use tinsmith_tinker_wire::API;
 /// Bytes that are read at once.
 const BLOCK: u64 = 256 << 10;
 
-/// The address of a file, which holds until then. The host is the one that the client used.
+/// The address of a file, which holds until then. The host is the one that the client used, unless the
+/// server knows how others reach it.
 pub fn address(
     app: &App,
     headers: &HeaderMap,
@@ -30,6 +31,11 @@ pub fn address(
     file: &export::File,
     until: i64,
 ) -> String {
+    let path = format!("{API}/files/{checkpoint}/{}", file.name);
+    let query = app.signer.query(&path, until);
+    if let Some(public) = &app.settings.public_url {
+        return format!("{public}{path}?{query}");
+    }
     let scheme = match text(headers, header::HeaderName::from_static("x-forwarded-proto")) {
         "https" => "https",
         _ => "http",
@@ -38,8 +44,7 @@ pub fn address(
         "" => "localhost",
         host => host,
     };
-    let path = format!("{API}/files/{checkpoint}/{}", file.name);
-    format!("{scheme}://{host}{path}?{}", app.signer.query(&path, until))
+    format!("{scheme}://{host}{path}?{query}")
 }
 
 /// What makes an address good.

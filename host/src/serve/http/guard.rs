@@ -8,7 +8,7 @@ use super::reply::{Refusal, text};
 use crate::serve::app::App;
 use axum::{
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -34,7 +34,18 @@ pub async fn check_key(State(app): State<Arc<App>>, request: Request, next: Next
 }
 
 /// Refuses pages of elsewhere where no key would.
-pub async fn check_origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub async fn check_origin(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    // HTTP/2 names the host in the address alone.
+    if !request.headers().contains_key(header::HOST)
+        && let Some(authority) = request.uri().authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
     let headers = request.headers();
     let host = text(headers, header::HOST);
     let origin = text(headers, header::ORIGIN);

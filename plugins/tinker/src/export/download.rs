@@ -1,7 +1,7 @@
 //! One file from one address, on from where it broke off.
 
 use super::{Part, Parts, gone};
-use crate::{clock::Backoff, connection::Connection};
+use crate::{clock::Backoff, connection::Connection, http::cause};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use sha2::{Digest, Sha256};
@@ -77,7 +77,7 @@ impl File {
                 request = request.header(IF_RANGE, etag);
             }
         }
-        let mut answer = request.send().await.map_err(|e| network(e.without_url().to_string()))?;
+        let mut answer = request.send().await.map_err(|e| network(cause(&e)))?;
         let status = answer.status().as_u16();
         let header = |name: &str| {
             answer.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
@@ -110,7 +110,7 @@ impl File {
         let sha256 = header(SHA256);
         self.etag = etag;
         loop {
-            let part = answer.chunk().await.map_err(|e| network(e.without_url().to_string()))?;
+            let part = answer.chunk().await.map_err(|e| network(cause(&e)))?;
             let Some(mut part) = part else { break };
             let passed = skip.min(part.len() as u64);
             skip -= passed;

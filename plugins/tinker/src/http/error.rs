@@ -5,61 +5,76 @@ use crate::credentials::API_KEY;
 use tinsmith_plugin_api::{Error, ErrorKind};
 use tinsmith_tinker_wire::answer;
 
-/// The server cannot be reached, or does not speak HTTP.
-pub(crate) fn unreachable(base: &str, e: &reqwest::Error) -> Error {
-    // Addresses of downloads are secrets, and all that is told of the server is its base.
+/// The innermost reason. What is around it names the address, and those of downloads are secrets.
+pub(crate) fn cause(e: &reqwest::Error) -> String {
     let mut why = String::new();
     let mut source = std::error::Error::source(e);
     while let Some(inner) = source {
         why = inner.to_string();
         source = inner.source();
     }
+    if why.is_empty() { "the connection broke".into() } else { why }
+}
+
+/// The server cannot be reached, or does not speak HTTP.
+pub(crate) fn unreachable(base: &str, e: &reqwest::Error) -> Error {
+    let why = cause(e);
     let lower = why.to_lowercase();
     let hint = if e.is_timeout() {
         "the server takes too long; see whether it is well, or set `trainer.patience_seconds` higher"
+    } else if lower.contains("invalidcontenttype") {
+        "the server speaks plain HTTP: write `http://` in `trainer.base_url`"
     } else if lower.contains("certificate") || lower.contains("tls") || lower.contains("handshake")
     {
-        "the server's certificate is not trusted here, or it speaks plain HTTP: see `https://` in \
-         `trainer.base_url`"
+        "the server's certificate is not trusted here: `SSL_CERT_FILE` may name the file of its authority"
     } else if lower.contains("dns") || lower.contains("resolve") || lower.contains("lookup") {
         "no such host: see `trainer.base_url`"
     } else {
         "see that the server runs, and `trainer.base_url`"
     };
     let what = if e.is_timeout() { "does not answer in time" } else { "cannot be reached" };
-    let text = match why.as_str() {
-        "" => format!("`{base}` {what}"),
-        why => format!("`{base}` {what}: {why}"),
-    };
-    Error::new(ErrorKind::NETWORK, text).with_hint(hint)
+    Error::new(ErrorKind::NETWORK, format!("`{base}` {what}: {why}")).with_hint(hint)
 }
 
 /// The server answered with an error status.
 pub(crate) fn refused(base: &str, path: &str, answer: &Response) -> Error {
     let status = answer.status;
     let detail = answer::detail(&answer.body);
-    let endpoint = path.split('?').next().unwrap_or(path);
-    let said = match detail.as_str() {
+    let (detail, told) = answer::with_hint(&detail);
+    let endpoint = path.split('?').next().unwrap_or(path).trim_start_matches("../");
+    let said = match detail {
         "" => format!("`{base}` answers {status} to `{endpoint}`"),
         detail => format!("`{base}` answers {status} to `{endpoint}`: {detail}"),
     };
-    let error = |kind, hint: &str| Error::new(kind, said.clone()).with_hint(hint);
-    match status {
-        400 | 415 | 422 => Error::new(ErrorKind::REJECTED, said),
-        401 => error(
+    let (kind, hint) = match status {
+        400 | 409 | 415 | 422 => (ErrorKind::REJECTED, None),
+        401 => (
             ErrorKind::CONFIG,
-            &format!("the server does not know the key: see `{API_KEY}`, or `trainer.api_key`"),
+            Some(format!(
+                "the server does not know the key: see `{API_KEY}`, or `trainer.api_key`"
+            )),
         ),
-        402 => error(ErrorKind::OTHER, "the account has no funds left"),
-        403 => error(ErrorKind::CONFIG, "the key may not do this: see its rights and the project"),
-        404 if answer.is_from_api() => Error::new(ErrorKind::NOT_FOUND, said),
-        404 | 405 => error(
+        402 => (ErrorKind::OTHER, Some("the account has no funds left".into())),
+        403 => (
+            ErrorKind::CONFIG,
+            Some("the key may not do this: see its rights and the project".into()),
+        ),
+        404 if answer.is_from_api() => (ErrorKind::NOT_FOUND, None),
+        404 | 405 => (
             ErrorKind::NOT_FOUND,
-            "this may be no Tinker server, or its path is missing: see `trainer.base_url`",
+            Some(
+                "this may be no Tinker server, or its path is missing: see `trainer.base_url`"
+                    .into(),
+            ),
         ),
-        410 => error(ErrorKind::NOT_FOUND, "the session or the result is gone"),
-        409 => Error::new(ErrorKind::REJECTED, said),
-        _ => Error::new(ErrorKind::NETWORK, said),
+        410 => (ErrorKind::NOT_FOUND, Some("the session or the result is gone".into())),
+        _ => (ErrorKind::NETWORK, None),
+    };
+    let error = Error::new(kind, said);
+    // What the server advises knows more than what its status does.
+    match told.map(str::to_owned).or(hint) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
     }
 }
 

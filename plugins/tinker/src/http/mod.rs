@@ -14,8 +14,8 @@ One HTTP call: sent once, or again and again as far as that is safe.
 mod error;
 mod send;
 
-pub(crate) use error::{lost, refused, unreachable};
-pub(crate) use send::{Body, Http, Response, Sent};
+pub(crate) use error::{cause, lost, refused, unreachable};
+pub(crate) use send::{Body, Http, Response, Sent, TOLD_AFTER};
 
 use std::time::Duration;
 

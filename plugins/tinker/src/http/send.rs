@@ -6,8 +6,12 @@ use crate::{
     clock::{Backoff, Clock},
 };
 use bytes::Bytes;
-use reqwest::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+use reqwest::{
+    Url,
+    header::{
+        ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+        WWW_AUTHENTICATE,
+    },
 };
 use serde::de::DeserializeOwned;
 use std::{
@@ -21,6 +25,8 @@ use tinsmith_tinker_wire::{API, JSON, PROTOBUF, messages::Token};
 const MOST_BYTES: usize = 1 << 30;
 /// Seconds between two tries while the account has no funds.
 const NO_FUNDS_PAUSE: Duration = Duration::from_secs(5);
+/// What a user may wonder about is told once it has lasted so long.
+pub(crate) const TOLD_AFTER: Duration = Duration::from_secs(10);
 /// Longest wait that a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -120,7 +126,7 @@ impl Http {
 
     /// Sends a call without credentials to any address: a download.
     pub fn plain(&self, url: &str) -> reqwest::RequestBuilder {
-        self.client.get(url)
+        self.client.get(upgraded(url, &self.base))
     }
 
     /// Calls and reads the JSON answer.
@@ -167,6 +173,11 @@ impl Http {
                 return Err(error.with_kind(ErrorKind::NETWORK));
             }
             self.services.debug(format!("{error}; trying again"));
+            if !told && begin.elapsed() >= self.clock.time(TOLD_AFTER) {
+                told = true;
+                let seconds = patience.as_secs();
+                self.services.warn(format!("{error}; trying again, for {seconds} seconds in all"));
+            }
             self.clock.sleep(wait.unwrap_or_else(|| backoff.next())).await;
         }
     }
@@ -252,6 +263,16 @@ impl Http {
             invalid_token: text(WWW_AUTHENTICATE.as_str()).contains("error=\"invalid_token\""),
         })
     }
+}
+
+/// A server behind something that speaks TLS for it may not know, and name itself by plain HTTP.
+fn upgraded(url: &str, base: &str) -> String {
+    let (Ok(mut to), Ok(base)) = (Url::parse(url), Url::parse(base)) else { return url.into() };
+    let same = to.host_str() == base.host_str() && to.port() == base.port();
+    if same && (to.scheme(), base.scheme()) == ("http", "https") && to.set_scheme("https").is_ok() {
+        return to.into();
+    }
+    url.into()
 }
 
 /// A server may quote what it was sent, and what it says is shown and written down.

@@ -98,9 +98,20 @@ pub fn detail(body: &[u8]) -> String {
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // It is shown on terminals, which obey control characters.
+    let line = line.replace(char::is_control, "?");
     match line.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
+    }
+}
+
+/// Splits an error's text into what is wrong and what to do, as servers of tinsmith join them.
+#[must_use]
+pub fn with_hint(text: &str) -> (&str, Option<&str>) {
+    match text.split_once("; hint: ") {
+        Some((what, hint)) => (what, Some(hint)),
+        None => (text, None),
     }
 }
 
@@ -152,6 +163,9 @@ mod tests {
         assert_eq!(detail(list.to_string().as_bytes()), "lora_config.rank: too high");
         assert_eq!(detail(br#"{"detail":"no\n such  model"}"#), "no such model");
         assert_eq!(detail(br#"{"error":"e"}"#), "e");
+        assert_eq!(detail(br#"{"detail":"\u001b[2Jgone\u0007"}"#), "?[2Jgone?");
+        assert_eq!(with_hint("gone; hint: ask again"), ("gone", Some("ask again")));
+        assert_eq!(with_hint("gone"), ("gone", None));
         assert_eq!(detail(b"<html>\n bad gateway"), "<html> bad gateway");
         assert_eq!(detail("ä".repeat(400).as_bytes()).chars().count(), 301);
     }
