@@ -84,12 +84,12 @@ def main(tinsmith, rounds, steps, batch):
 def compare(tinsmith, folder, url, rounds, steps, batch):
     (folder / "run.yaml").write_text(f"""
 model: {{base_model: tiny, tokenizer: {folder}/tiny}}
-lora: {{rank: 8}}
+lora: {{rank: 8, seed: 1, train_unembed: true}}
 renderer: chatml
 datasets: [{{path: {folder}/chats.jsonl}}]
 data: {{shuffle: false, max_length: 4096}}
 training: {{batch_size: {batch}, max_steps: {steps}, normalization: none, submit_ahead: 1}}
-optimizer: {{learning_rate: 1.0e-3}}
+optimizer: {{learning_rate: 1.0e-3, beta1: 0.9, beta2: 0.95, eps: 1.0e-8, weight_decay: 0, grad_clip_norm: 0}}
 schedule: constant
 trainer: {{name: tinker, base_url: "{url}"}}
 output: {folder}/out
@@ -106,33 +106,35 @@ output: {folder}/out
     print(f"{steps} steps of {batch} examples, {tokens} tokens; medians of {rounds} interleaved runs")
     ours, theirs = [], []
     for _ in range(rounds):
-        ours.append(run_ours(tinsmith, folder))
+        # What one step costs besides the steps: the start, reading and rendering.
+        start = run_ours(tinsmith, folder, ["--set", "training.max_steps=1"])
+        run = run_ours(tinsmith, folder)
+        ours.append(run | {"cpu": max(run["cpu_all"] - start["cpu_all"], 0.0) * steps / (steps - 1)})
         theirs.append(run_theirs(folder, url))
     med = lambda runs, key: statistics.median(run[key] for run in runs)
-    print(f"{'':16}{'wall s':>9}{'steps/s':>9}{'client cpu s':>14}{'with start':>12}   last loss")
+    print(f"{'':16}{'wall s':>9}{'steps/s':>9}{'cpu of steps s':>16}{'cpu of all s':>14}   last loss")
     for name, runs in [("tinsmith", ours), ("tinker 0.38.0", theirs)]:
         wall = med(runs, "wall")
-        print(f"{name:16}{wall:9.2f}{steps / wall:9.2f}{med(runs, 'cpu'):14.2f}{med(runs, 'cpu_all'):12.2f}"
+        print(f"{name:16}{wall:9.2f}{steps / wall:9.2f}{med(runs, 'cpu'):16.3f}{med(runs, 'cpu_all'):14.3f}"
               f"   {runs[-1]['loss']:.4f}")
-    wall = med(ours, "wall") / med(theirs, "wall")
-    cpu = med(ours, "cpu_all") / med(theirs, "cpu")
-    print(f"wall time {wall:.2f} of the SDK's (meant: 1 at most), client CPU {cpu:.3f} of it (meant: 0.2 at most);"
-          " tinsmith's with its start, reading and rendering, the SDK's without its own")
+    ratio = {key: med(ours, key) / med(theirs, key) for key in ["wall", "cpu", "cpu_all"]}
+    print(f"of the SDK's: wall time {ratio['wall']:.2f} (meant: 1 at most), the client's CPU time"
+          f" {ratio['cpu']:.3f} for the steps and {ratio['cpu_all']:.3f} for the whole process (meant: 0.2 at most)")
     close = abs(ours[-1]["loss"] - theirs[-1]["loss"]) <= 1e-3 * abs(theirs[-1]["loss"])
     print("the last losses are " + ("the same" if close else "NOT THE SAME"))
-    if close and cpu <= 0.2 and wall <= 1.05:
+    if close and max(ratio["cpu"], ratio["cpu_all"]) <= 0.2 and ratio["wall"] <= 1.05:
         print("as meant")
 
 
-def run_ours(tinsmith, folder):
+def run_ours(tinsmith, folder, more=()):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([tinsmith, "train", folder / "run.yaml", "-q"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([tinsmith, "train", folder / "run.yaml", "-q", *more], check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     metrics = max((folder / "out/runs").glob("*/metrics.jsonl"), key=lambda path: path.stat().st_mtime)
     rows = [json.loads(line) for line in metrics.read_text().splitlines()]
     rows = [row for row in rows if row["kind"] == "step"]
-    return {"wall": sum(row["seconds"] for row in rows), "cpu": cpu, "cpu_all": cpu, "loss": rows[-1]["loss:sum"]}
+    return {"wall": sum(row["seconds"] for row in rows), "cpu_all": cpu, "loss": rows[-1]["loss:sum"]}
 
 
 def run_theirs(folder, url):

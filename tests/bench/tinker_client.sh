@@ -6,8 +6,9 @@
 #
 # The server is `tinsmith serve` with a random model so small that the client counts. The SDK gets its
 # batches ready-made, as lists of tokens and weights, and sends step n + 1 before it waits for step n, as
-# its documentation advises; `tinsmith` reads, renders and tokenises the conversations besides. "start" is
-# the import of the SDK and its first session, and reading and rendering here.
+# its documentation advises; `tinsmith` reads, renders and tokenises the conversations besides. The CPU time
+# of the steps is, for the SDK, from its first request to the last result; for `tinsmith`, that of the run
+# less that of a run of one step over the same data.
 #
 # Needs Python 3.11 or newer and a package index; installs the SDK into .venv beside this script (SDK_ENV).
 # Keeps its table in .cache/tinker_client.log.
