@@ -101,6 +101,34 @@ fn an_operation_is_sent_again_only_to_servers_that_know_its_number() {
     }
 }
 
+/// The contract of a run: nothing changed, and it goes on. The number is used up, as the protocol has it.
+#[test]
+fn a_run_goes_on_behind_an_operation_that_was_refused() {
+    let wrong = || Reply::Json(422, json!({"detail": "no such loss"}));
+    let fake = at("forward_backward", vec![wrong()]);
+    let (trainer, _host) = fake.trainer(&json!({}));
+    let mut run = open(&trainer);
+    let (refused, next) = (pass(run.as_mut(), 1), pass(run.as_mut(), 1));
+    let e = wait(&refused).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::REJECTED, "{e}");
+    wait(&next).unwrap();
+    wait(&step(run.as_mut())).unwrap();
+    assert_eq!(fake.of("optim_step")[0].json()["seq_id"], 3);
+    // Of an operation of several requests the others are missing, or the server has a part of it.
+    let fake = Fake::start(move |asked, _| match asked.path.as_str() {
+        "client/config" => {
+            Some(ok(json!({"fwdbwd_max_chunk_len": 1, "tinsmith": {"dedupes": true}})))
+        }
+        "forward_backward" => Some(wrong()),
+        _ => None,
+    });
+    let (trainer, _host) = fake.trainer(&json!({}));
+    let mut run = open(&trainer);
+    assert_eq!(wait(&pass(run.as_mut(), 3)).unwrap_err().kind(), ErrorKind::LOST);
+    assert_eq!(wait(&step(run.as_mut())).unwrap_err().kind(), ErrorKind::LOST);
+    assert_eq!(fake.count("optim_step"), 0);
+}
+
 #[test]
 fn a_result_is_asked_for_until_it_is_there() {
     let paused = json!({"type": "try_again", "request_id": "r", "queue_state": "paused_capacity",

@@ -32,7 +32,7 @@ pub(super) enum Op {
 /// What the operations of a model share.
 pub(super) struct Shared {
     connection: Arc<Connection>,
-    /// The first failure.
+    /// The first failure with an unknown effect.
     failed: OnceLock<Error>,
 }
 
@@ -43,7 +43,10 @@ impl Shared {
 
     fn note<T>(&self, result: Result<T>) -> Result<T> {
         result.inspect_err(|e| {
-            let _ = self.failed.set(e.clone());
+            // What was refused changed nothing, and used up its number.
+            if e.kind() != ErrorKind::REJECTED {
+                let _ = self.failed.set(e.clone());
+            }
         })
     }
 }
@@ -129,16 +132,16 @@ fn waiting<T>(done: &Mutex<Done<T>>, reason: &str) {
 /// Sends the requests of a pass: one after the other, or the first one last and the others at once, as
 /// far as the server's budget of bytes goes.
 async fn submit(connection: &Connection, chunks: &[Chunk]) -> Result<Vec<Promise>> {
-    let whole = |e: Error, sent: usize| match sent {
-        // Nothing was taken.
-        0 => e,
+    // Of several requests the server may have taken others, or waits for the numbers of the rest.
+    let whole = |e: Error| match chunks.len() {
+        1 => e,
         _ if e.kind() == ErrorKind::REJECTED => lost(&e),
         _ => e,
     };
     let mut promises: Vec<Option<Promise>> = vec![None; chunks.len()];
     if connection.server.parallel && chunks.len() > 1 {
         let mut sending = FuturesUnordered::new();
-        let (mut room, mut sent) = (connection.server.in_flight_bytes as i64, 0);
+        let mut room = connection.server.in_flight_bytes as i64;
         let mut waiting = chunks.iter().enumerate().skip(1).peekable();
         while waiting.peek().is_some() || !sending.is_empty() {
             while room >= 0
@@ -149,14 +152,13 @@ async fn submit(connection: &Connection, chunks: &[Chunk]) -> Result<Vec<Promise
             }
             if let Some((i, size, promise)) = sending.next().await {
                 room += size;
-                promises[i] = Some(promise.map_err(|e| whole(e, sent))?);
-                sent += 1;
+                promises[i] = Some(promise.map_err(whole)?);
             }
         }
-        promises[0] = Some(send(connection, &chunks[0]).await.map_err(|e| whole(e, sent))?);
+        promises[0] = Some(send(connection, &chunks[0]).await.map_err(whole)?);
     } else {
         for (i, chunk) in chunks.iter().enumerate() {
-            promises[i] = Some(send(connection, chunk).await.map_err(|e| whole(e, i))?);
+            promises[i] = Some(send(connection, chunk).await.map_err(whole)?);
         }
     }
     Ok(promises.into_iter().flatten().collect())
