@@ -108,14 +108,25 @@ fn undisturbed() -> Vec<u8> {
     adapter(&sandbox)
 }
 
-/// Every n-th request fails, by chance; the first ones, which ask whether there is a server at all, do not.
+/// Every n-th request fails, by chance, and now and then all of the next few in the same way. Some servers
+/// start slowly: their first requests are too early.
 fn schedule(seed: u64) -> impl Fn(u64, &str) -> Fault + Send + Sync {
     move |number, path| {
-        let mut random = Random(seed ^ number.wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        let often = 3 + seed % 5;
+        let drawn = |what: u64| Random(seed ^ what.wrapping_mul(0xD6E8_FEB8_6659_FD93)).next();
+        let burst = drawn(!(number / 4));
         let download = path.contains("/files/") || path.contains("signature");
-        match random.next() % often {
-            0 if number > 1 && !download => Fault::of(random.next()),
+        let mut random = Random(drawn(number));
+        match random.next() % (3 + seed % 5) {
+            _ if download => Fault::None,
+            _ if number < 4 => {
+                if seed % 4 == 1 {
+                    Fault::Status(503)
+                } else {
+                    Fault::None
+                }
+            }
+            _ if burst % 16 == 0 => Fault::Status([429, 500, 502, 503][burst as usize / 16 % 4]),
+            0 => Fault::of(random.next()),
             _ => Fault::None,
         }
     }

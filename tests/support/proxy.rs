@@ -24,6 +24,8 @@ pub enum Fault {
     Cut,
     /// The server does it, and the answer is late.
     Late,
+    /// The server does it, and nothing comes, for longer than anybody waits.
+    Stall,
     /// It arrives twice; the second answer is given.
     Twice,
     /// It never arrives, and something in front of the server says so.
@@ -36,7 +38,7 @@ impl Fault {
     /// One of all, by a number.
     #[must_use]
     pub fn of(number: u64) -> Self {
-        match number % 12 {
+        match number % 13 {
             0 => Self::Reset,
             1 | 2 => Self::Lost,
             3 => Self::Cut,
@@ -47,6 +49,7 @@ impl Fault {
             8 => Self::Status(502),
             9 => Self::Status(503),
             10 => Self::StatusAfter(502),
+            11 => Self::Stall,
             _ => Self::StatusAfter(504),
         }
     }
@@ -152,6 +155,13 @@ impl Proxy {
                 Fault::Cut => {
                     let answer = self.forward(&request)?;
                     out.write_all(&answer[..answer.len() / 2])?;
+                    return Ok(());
+                }
+                Fault::Stall => {
+                    self.forward(&request)?;
+                    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+                    // Until the client goes away.
+                    let _ = reader.fill_buf();
                     return Ok(());
                 }
                 Fault::Twice => {

@@ -28,6 +28,12 @@ impl Clock {
         duration.mul_f64(self.0)
     }
 
+    /// How long something may take: by this clock, and not so short that a busy machine is taken for a
+    /// silent one.
+    pub(crate) fn limit(self, duration: Duration) -> Duration {
+        self.time(duration).max(duration.min(Duration::from_secs(1)))
+    }
+
     pub(crate) async fn sleep(self, duration: Duration) {
         tokio::time::sleep(self.time(duration)).await;
     }

@@ -18,8 +18,6 @@ use tinsmith_tinker_wire::{
     messages::{Promise, RetrieveFuture},
 };
 
-/// Seconds that an answer may take: some servers hold one back for five minutes.
-const TIMEOUT: u64 = 330;
 /// Answers of status 400 before one is believed.
 const BAD_REQUESTS: u32 = 2;
 
@@ -42,7 +40,8 @@ pub(crate) async fn poll(
         allow_metadata_only: false,
         model_id: promise.model_id.clone(),
     };
-    let mut call = Call::post("retrieve_future", &body).timeout(TIMEOUT);
+    let mut call = Call::post("retrieve_future", &body);
+    call.timeout = http.result_timeout();
     if binary {
         call.accept = "application/x-protobuf, application/json";
     }

@@ -62,7 +62,7 @@ impl Server {
     /// Asks the server.
     pub async fn ask(http: &Http, config: &TinkerConfig) -> Result<Self> {
         let version = SdkVersion { sdk_version: SDK_VERSION.into() };
-        let call = Call::post("client/config", &version).patience(5);
+        let call = Call::post("client/config", &version).reach(5);
         let said = match http.json::<Config>(&call).await {
             Ok(said) => Some(said),
             // Servers of an older protocol have no such call.
@@ -78,6 +78,9 @@ impl Server {
         let client = said.as_ref().map(|s| s.config.clone());
         if client.as_ref().is_some_and(|c| c.pjwt_auth_enabled) {
             http.exchange_keys();
+        }
+        if official || ours.is_some() {
+            http.is_prompt();
         }
         Ok(Self::of(client, &openapi, ours, official, config))
     }

@@ -100,6 +100,7 @@ fn a_download_that_breaks_off_goes_on_where_it_broke() {
                 let rest = weights()[from..].to_vec();
                 match n {
                     1 => Reply::Drop,
+                    3 => Reply::Hang(206, vec![etag, place], rest, 5_000),
                     2 => Reply::Cut(206, vec![etag, place], rest, 30_000),
                     _ => {
                         Reply::With(206, vec![etag, place, ("x-sha256", sha256(&weights()))], rest)

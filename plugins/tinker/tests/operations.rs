@@ -154,6 +154,33 @@ fn a_result_is_asked_for_until_it_is_there() {
 }
 
 #[test]
+fn an_answer_that_hangs_is_not_waited_for_for_ever() {
+    let hang = || Reply::Hang(200, Vec::new(), br#"{"request_id": "r"}"#.to_vec(), 5);
+    for path in ["optim_step", "retrieve_future"] {
+        let fake = at(path, vec![hang()]);
+        let (trainer, _host) = fake.trainer(&json!({}));
+        let mut run = open(&trainer);
+        wait(&step(run.as_mut())).unwrap();
+        let numbers: Vec<Value> =
+            fake.of("optim_step").iter().map(|a| a.json()["seq_id"].clone()).collect();
+        assert_eq!(numbers, if path == "optim_step" { vec![1, 1] } else { vec![1] });
+    }
+}
+
+/// It is there and loads its models: that is waited for. One that is not there at all is not.
+#[test]
+fn a_server_that_starts_slowly_is_waited_for() {
+    let asked = AtomicUsize::new(0);
+    let fake = Fake::start(move |request, _| {
+        let first = request.path == "client/config" && asked.fetch_add(1, Ordering::SeqCst) < 9;
+        first.then(|| Reply::Json(503, json!({"detail": "loading"})))
+    });
+    let (trainer, _host) = fake.trainer(&json!({}));
+    wait(&step(open(&trainer).as_mut())).unwrap();
+    assert_eq!(fake.count("client/config"), 10);
+}
+
+#[test]
 fn a_failure_says_whose_it_is() {
     let failure = |category: &str| ok(json!({"error": "bad\nrank", "category": category}));
     let bad = || Reply::Json(400, json!({"detail": "bad rank"}));

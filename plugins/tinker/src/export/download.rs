@@ -10,6 +10,8 @@ use tinsmith_plugin_api::{Error, ErrorKind, Result};
 
 /// Tries without a byte between them.
 const TRIES: u32 = 6;
+/// How long nothing may come.
+const SILENCE: Duration = Duration::from_secs(60);
 /// What our own server says of a file.
 const SHA256: &str = "x-sha256";
 
@@ -77,7 +79,7 @@ impl File {
                 request = request.header(IF_RANGE, etag);
             }
         }
-        let mut answer = request.send().await.map_err(|e| network(cause(&e)))?;
+        let mut answer = within(connection, request.send()).await.map_err(&network)?;
         let status = answer.status().as_u16();
         let header = |name: &str| {
             answer.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
@@ -110,7 +112,7 @@ impl File {
         let sha256 = header(SHA256);
         self.etag = etag;
         loop {
-            let part = answer.chunk().await.map_err(|e| network(cause(&e)))?;
+            let part = within(connection, answer.chunk()).await.map_err(&network)?;
             let Some(mut part) = part else { break };
             let passed = skip.min(part.len() as u64);
             skip -= passed;
@@ -145,5 +147,16 @@ impl File {
             let _ = write!(all, "{byte:02x}");
             all
         })
+    }
+}
+
+/// What comes, or why nothing comes.
+async fn within<T>(
+    connection: &Connection,
+    coming: impl Future<Output = reqwest::Result<T>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(connection.http.clock.limit(SILENCE), coming).await {
+        Ok(came) => came.map_err(|e| cause(&e)),
+        Err(_) => Err(format!("nothing comes for {} seconds", SILENCE.as_secs())),
     }
 }

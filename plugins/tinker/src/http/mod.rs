@@ -33,6 +33,8 @@ pub(crate) struct Call {
     pub repeatable: bool,
     /// For how long it is repeated; None: as the config says.
     pub patience: Option<Duration>,
+    /// For how long it is repeated while no connection is made; None: as long as otherwise.
+    pub reach: Option<Duration>,
 }
 
 impl Call {
@@ -61,6 +63,7 @@ impl Call {
             timeout: Duration::from_secs(60),
             repeatable: true,
             patience: None,
+            reach: None,
         }
     }
 
@@ -71,6 +74,11 @@ impl Call {
 
     pub fn patience(mut self, seconds: u64) -> Self {
         self.patience = Some(Duration::from_secs(seconds));
+        self
+    }
+
+    pub fn reach(mut self, seconds: u64) -> Self {
+        self.reach = Some(Duration::from_secs(seconds));
         self
     }
 

@@ -88,6 +88,8 @@ pub(crate) struct Http {
     auth: Auth,
     /// Whether the key is exchanged for a token.
     exchanges: AtomicBool,
+    /// Whether the server answers within a minute that there is no result yet.
+    prompt: AtomicBool,
     pub clock: Clock,
     pub patience: Duration,
     /// For how long a lack of funds is waited out.
@@ -109,19 +111,40 @@ impl Http {
             .user_agent(concat!("tinsmith/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
             .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_keepalive(Duration::from_secs(30))
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|e| {
                 Error::new(ErrorKind::OTHER, format!("set up HTTP: {}", e.without_url()))
             })?;
         let funds_patience = Duration::from_secs(3600);
-        let exchanges = AtomicBool::new(false);
-        Ok(Self { client, base, auth, exchanges, clock, patience, funds_patience, services })
+        let (exchanges, prompt) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self {
+            client,
+            base,
+            auth,
+            exchanges,
+            prompt,
+            clock,
+            patience,
+            funds_patience,
+            services,
+        })
     }
 
     /// From now on, the key is exchanged for a token.
     pub fn exchange_keys(&self) {
         self.exchanges.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, a result that is not there is expected to be told so within a minute.
+    pub fn is_prompt(&self) {
+        self.prompt.store(true, Ordering::Relaxed);
+    }
+
+    /// How long an answer may take that waits for a result: some servers hold it back for five minutes.
+    pub fn result_timeout(&self) -> Duration {
+        Duration::from_secs(if self.prompt.load(Ordering::Relaxed) { 75 } else { 330 })
     }
 
     /// Sends a call without credentials to any address: a download.
@@ -140,6 +163,7 @@ impl Http {
         let mut backoff = Backoff::new(Duration::from_secs(10));
         let mut told = false;
         loop {
+            let mut reached = true;
             let (error, wait) = match self.once(call).await {
                 Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
                 Ok(answer) => {
@@ -162,6 +186,7 @@ impl Http {
                 Err(Sent::Refused(e)) => return Err(e),
                 Err(Sent::Transport(e)) => {
                     let error = unreachable(&self.base, &e);
+                    reached = !e.is_connect();
                     if !call.repeatable && !e.is_connect() {
                         return Err(lost(&error));
                     }
@@ -169,6 +194,7 @@ impl Http {
                 }
             };
             let patience = call.patience.unwrap_or(self.patience);
+            let patience = if reached { patience } else { call.reach.unwrap_or(patience) };
             if begin.elapsed() >= self.clock.time(patience) || self.services.cancelled() {
                 return Err(error.with_kind(ErrorKind::NETWORK));
             }
@@ -218,7 +244,7 @@ impl Http {
 
     async fn send(&self, call: &Call, key: Option<&Secret>) -> Result<Response, Sent> {
         let url = format!("{}{API}/{}", self.base, call.path);
-        let timeout = call.timeout.max(self.clock.time(call.timeout));
+        let timeout = self.clock.limit(call.timeout);
         let mut request = self.client.request(call.method.clone(), url).timeout(timeout);
         request = request.header(ACCEPT, call.accept);
         if let Some(key) = key {

@@ -45,6 +45,8 @@ pub enum Reply {
     With(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// So many bytes of a longer body, and the connection is gone.
     Cut(u16, Vec<(&'static str, String)>, Vec<u8>, usize),
+    /// So many bytes of a longer body, and then nothing, for as long as the client waits.
+    Hang(u16, Vec<(&'static str, String)>, Vec<u8>, usize),
     /// Nothing: the connection is gone.
     Drop,
 }
@@ -108,13 +110,15 @@ impl Fake {
         while let Some(asked) = read(&mut reader) {
             self.asked.lock().unwrap().push(asked.clone());
             let reply = (self.script)(&asked, self).unwrap_or_else(|| well(&asked));
+            let hangs = matches!(reply, Reply::Hang(..));
             let (status, headers, body, cut) = match reply {
                 Reply::Drop => return,
                 Reply::Json(status, body) => {
                     (status, Vec::new(), body.to_string().into_bytes(), None)
                 }
                 Reply::With(status, headers, body) => (status, headers, body, None),
-                Reply::Cut(status, headers, body, cut) => (status, headers, body, Some(cut)),
+                Reply::Cut(status, headers, body, cut)
+                | Reply::Hang(status, headers, body, cut) => (status, headers, body, Some(cut)),
             };
             let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
             if !headers.iter().any(|(name, _)| *name == "content-type") {
@@ -128,8 +132,10 @@ impl Fake {
             if sent.and_then(|()| stream.write_all(&body[..cut.unwrap_or(body.len())])).is_err()
                 || cut.is_some()
             {
-                // What was written arrives before the end does.
-                thread::sleep(Duration::from_millis(20));
+                // What was written arrives before the end does. The client goes away first if it hangs.
+                let wait = if hangs { Duration::from_secs(60) } else { Duration::from_millis(20) };
+                stream.set_read_timeout(Some(wait)).unwrap();
+                let _ = std::io::Read::read(&mut stream, &mut [0]);
                 return;
             }
         }
