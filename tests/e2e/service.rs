@@ -6,6 +6,8 @@
 #[path = "serve/client.rs"]
 #[allow(dead_code, reason = "tests/e2e/serve.rs uses all of it")]
 mod client;
+#[path = "service/keys.rs"]
+mod keys;
 #[path = "service/refusals.rs"]
 mod refusals;
 #[path = "service/secrets.rs"]

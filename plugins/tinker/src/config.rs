@@ -110,6 +110,14 @@ fn check_url(url: &str) -> Result<()> {
     let example = "write `http://localhost:8000` or `https://host/path`";
     let parsed = reqwest::Url::parse(url)
         .map_err(|e| Error::config(format!("`{url}` is no address: {e}")).with_hint(example))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        // It would be told with every error.
+        return Err(Error::config("the address holds a name or a password")
+            .with_hint("leave them out: the key is all that the server is told"));
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(Error::config("the address ends in a query").with_hint(example));
+    }
     if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
         return Err(Error::config(format!("`{url}` is no address of a server")).with_hint(example));
     }
@@ -130,9 +138,12 @@ mod tests {
             (r#"{"base_url": "localhost:8000"}"#, "base_url"),
             (r#"{"base_url": "ftp://host"}"#, "base_url"),
             (r#"{"base_url": ""}"#, "base_url"),
+            (r#"{"base_url": "https://me:hunter2@host"}"#, "base_url"),
+            (r#"{"base_url": "https://host/path?key=hunter2"}"#, "base_url"),
         ] {
             let e = parse(text).unwrap_err();
             assert_eq!(e.field(), Some(field));
+            assert!(!format!("{e:?}").contains("hunter2"), "{e}");
             assert!(e.hint().is_some() || field == "max_in_flight", "{e}");
         }
         let e = serde_json::from_str::<TinkerConfig>(r#"{"api_key": "tml-1"}"#).unwrap_err();
