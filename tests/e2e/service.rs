@@ -10,5 +10,7 @@ mod client;
 mod keys;
 #[path = "service/refusals.rs"]
 mod refusals;
+#[path = "service/same.rs"]
+mod same;
 #[path = "service/secrets.rs"]
 mod secrets;
