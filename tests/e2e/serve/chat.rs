@@ -63,8 +63,18 @@ fn messages_are_answered() {
     assert_eq!(answer.status, 404);
     assert!(answer.json()["error"]["message"].as_str().unwrap().contains("served are `base`"));
     wrong["model"] = json!("base");
-    wrong["tools"] = json!([{"type": "function"}]);
-    assert_eq!(ask(&server, "/v1/chat/completions", &wrong).status, 400);
+    for (key, value) in [
+        ("tools", json!([{"type": "function"}])),
+        ("response_format", json!({"type": "json_object"})),
+        ("frequency_penalty", json!(0.5)),
+        ("top_logprobs", json!(3)),
+    ] {
+        let mut wrong = wrong.clone();
+        wrong[key] = value;
+        let answer = ask(&server, "/v1/chat/completions", &wrong);
+        assert_eq!(answer.status, 400, "{key}");
+        assert!(answer.json()["error"]["message"].as_str().unwrap().contains(key));
+    }
 
     let page = http::request(server.port, "GET", "/metrics", &[], b"").unwrap();
     let page = String::from_utf8(page.body).unwrap();
@@ -78,4 +88,39 @@ fn messages_are_answered() {
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is missing in:\n{page}");
     }
+}
+
+#[test]
+fn log_probabilities_of_an_answer_are_those_of_its_tokens() {
+    let server = Server::start(&[]);
+    let body = json!({
+        "model": "base", "temperature": 0, "max_tokens": 4, "logprobs": true,
+        "frequency_penalty": 0, "response_format": {"type": "text"}, "user": "somebody",
+        "messages": [{"role": "user", "content": "say something"}],
+    });
+    let answer = ask(&server, "/v1/chat/completions", &body).json();
+    let content = answer["choices"][0]["logprobs"]["content"].as_array().unwrap();
+    assert_eq!(content.len() as u64, answer["usage"]["completion_tokens"].as_u64().unwrap());
+    let text: Vec<u8> = content
+        .iter()
+        .flat_map(|token| token["bytes"].as_array().unwrap())
+        .map(|byte| byte.as_u64().unwrap() as u8)
+        .collect();
+    let said = answer["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(String::from_utf8_lossy(&text).contains(said), "{answer}");
+    // Greedy: none of them is unlikely, and none is certain in a random model.
+    for token in content {
+        let logprob = token["logprob"].as_f64().unwrap();
+        assert!((-20.0..0.0).contains(&logprob), "{token}");
+    }
+    let mut streamed = body.clone();
+    streamed["stream"] = json!(true);
+    assert_eq!(ask(&server, "/v1/chat/completions", &streamed).status, 400);
+    streamed["logprobs"] = json!(false);
+    streamed["stream_options"] = json!({"include_usage": true});
+    let text = String::from_utf8(ask(&server, "/v1/chat/completions", &streamed).body).unwrap();
+    let events: Vec<&str> = text.split_terminator("\n\n").collect();
+    let last: Value = serde_json::from_str(&events[events.len() - 2]["data: ".len()..]).unwrap();
+    assert_eq!(last["choices"], json!([]));
+    assert_eq!(last["usage"], answer["usage"]);
 }

@@ -2,7 +2,7 @@
 
 use crate::training::Tools;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tinsmith_plugin_api::{Error, Result, SampleRequest};
 
 /// The body of a request.
@@ -29,9 +29,36 @@ pub struct Asked {
     seed: Option<i64>,
     #[serde(default)]
     stop: Option<Stop>,
+    /// Whether the log-probabilities of the answer's tokens are wanted.
     #[serde(default)]
-    tools: Option<Vec<Value>>,
+    pub logprobs: Option<bool>,
+    #[serde(default)]
+    stream_options: Option<StreamOptions>,
+    /// Everything else.
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+/// What would change the answer, and with which value it does not.
+const UNKNOWN: [(&str, &[&str]); 11] = [
+    ("tools", &["[]"]),
+    ("functions", &["[]"]),
+    ("tool_choice", &["\"none\"", "\"auto\""]),
+    ("function_call", &["\"none\"", "\"auto\""]),
+    ("response_format", &[r#"{"type":"text"}"#]),
+    ("logit_bias", &["{}"]),
+    ("frequency_penalty", &["0", "0.0"]),
+    ("presence_penalty", &["0", "0.0"]),
+    ("top_logprobs", &["0"]),
+    ("modalities", &["[\"text\"]"]),
+    ("audio", &[]),
+];
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -46,8 +73,16 @@ impl Asked {
     /// # Errors
     /// `unsupported` that names it.
     pub fn check(&self) -> Result<()> {
-        if self.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
-            return Err(Error::unsupported("tools are not known here").at("tools"));
+        for (key, harmless) in UNKNOWN {
+            let given = self.others.get(key).filter(|value| !value.is_null());
+            if given.is_some_and(|value| !harmless.contains(&value.to_string().as_str())) {
+                let e = Error::unsupported("is not known here, and would change the answer");
+                return Err(e.at(key).with_hint("leave it out"));
+            }
+        }
+        if self.stream && self.logprobs == Some(true) {
+            let e = Error::unsupported("a streamed answer has no log-probabilities here");
+            return Err(e.at("logprobs").with_hint("ask without `stream`"));
         }
         if self.stream && self.n.is_some_and(|n| n > 1) {
             let e = Error::unsupported("only one answer can be streamed").at("n");
@@ -57,6 +92,11 @@ impl Asked {
             return Err(Error::rejected("must be from 1 to 128").at("n"));
         }
         Ok(())
+    }
+
+    /// Whether a streamed answer is to end with what was used.
+    pub fn wants_usage(&self) -> bool {
+        self.stream_options.as_ref().is_some_and(|options| options.include_usage)
     }
 
     /// The texts of the client and the tokens that end the answer, and the request.

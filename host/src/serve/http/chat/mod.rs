@@ -5,6 +5,7 @@ messages. The renderer that training uses makes the prompt and reads the answer.
 
 mod asked;
 mod cut;
+mod logprobs;
 mod stream;
 
 use super::{
@@ -51,6 +52,10 @@ pub struct Talk {
     pub end: Vec<i32>,
     /// Tokens of the prompt.
     pub prompt: usize,
+    /// Whether the log-probabilities of the answer's tokens are wanted.
+    pub logprobs: bool,
+    /// Whether a streamed answer ends with what was used.
+    pub usage: bool,
 }
 
 /// `POST /v1/chat/completions`.
@@ -66,11 +71,12 @@ async fn begin(app: &Arc<App>, asked: Asked) -> Result<Response> {
     let source = source(app, &asked.model)?;
     let base = app.base(&source.base)?;
     let (streamed, model) = (asked.stream, asked.model.clone());
+    let (logprobs, usage) = (asked.logprobs.unwrap_or(false), asked.wants_usage());
     let random = |e: crate::Error| Error::new(ErrorKind::OTHER, e.message);
     let id = format!("chatcmpl-{}", ids::random().map_err(random)?);
     let (stop, end, request) = asked.request(base.tools())?;
     let (created, prompt) = (moment::epoch(), request.prompt.len());
-    let talk = Talk { id, created, model, base, stop, end, prompt };
+    let talk = Talk { id, created, model, base, stop, end, prompt, logprobs, usage };
     let events = stream::sample(app, source, request);
     if streamed {
         return Ok(stream::answer(talk, events));
@@ -100,6 +106,10 @@ impl Talk {
             choices.push(json!({
                 "index": index,
                 "message": {"role": "assistant", "content": text},
+                "logprobs": match self.logprobs {
+                    true => logprobs::of(sample, &tools.services)?,
+                    false => Value::Null,
+                },
                 "finish_reason": reason(sample.stop_reason),
             }));
         }

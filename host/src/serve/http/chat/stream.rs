@@ -143,18 +143,33 @@ impl Streaming {
         }
         let why = sample.map_or(StopReason::Stop, |sample| sample.stop_reason);
         out.extend(self.talk.chunk(&json!({}), Some(reason(why))));
+        if self.talk.usage {
+            let tokens = sample.map_or(0, |sample| sample.tokens.len());
+            out.extend(self.talk.used(tokens));
+        }
         out.extend_from_slice(b"data: [DONE]\n\n");
         out.into()
     }
 }
 
 impl Talk {
-    fn chunk(&self, delta: &Value, finish: Option<&str>) -> Bytes {
+    fn used(&self, completion: usize) -> Bytes {
         event(&json!({
             "id": self.id, "object": "chat.completion.chunk", "created": self.created,
-            "model": self.model,
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+            "model": self.model, "choices": [], "usage": self.usage(completion),
         }))
+    }
+
+    fn chunk(&self, delta: &Value, finish: Option<&str>) -> Bytes {
+        let mut chunk = json!({
+            "id": self.id, "object": "chat.completion.chunk", "created": self.created,
+            "model": self.model,
+            "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}],
+        });
+        if self.usage {
+            chunk["usage"] = Value::Null;
+        }
+        event(&chunk)
     }
 }
 
