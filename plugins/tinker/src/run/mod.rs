@@ -3,7 +3,8 @@ A model on the server. Its operations are numbered and encoded as they are calle
 order by one task; their results are waited for side by side.
 
 After the first failure nothing more is sent: what the server made of what it has is unknown, and the host
-opens a new run from the last good checkpoint.
+opens a new run from the last good checkpoint. What the server refused as a whole is none: it changed
+nothing, and its number counts as come.
 */
 
 mod open;

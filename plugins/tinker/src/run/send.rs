@@ -43,8 +43,19 @@ impl Shared {
 
     fn note<T>(&self, result: Result<T>) -> Result<T> {
         result.inspect_err(|e| {
-            let _ = self.failed.set(e.clone());
+            if e.kind() != ErrorKind::REJECTED {
+                let _ = self.failed.set(e.clone());
+            }
         })
+    }
+}
+
+/// What is refused of a pass of several requests leaves the others: half of it was done, or their numbers
+/// never come.
+fn of_many(e: Error, requests: usize) -> Error {
+    match e.kind() {
+        ErrorKind::REJECTED if requests > 1 => e.with_kind(ErrorKind::OTHER),
+        _ => e,
     }
 }
 
@@ -61,7 +72,8 @@ pub(super) async fn send_in_order(shared: Arc<Shared>, mut queue: UnboundedRecei
         }
         match op {
             Op::Pass { batch, chunks, done } => {
-                match shared.note(submit(&shared.connection, &chunks).await) {
+                let sent = submit(&shared.connection, &chunks).await;
+                match shared.note(sent.map_err(|e| of_many(e, chunks.len()))) {
                     Ok(promises) => {
                         let shared = Arc::clone(&shared);
                         tokio::spawn(async move {
@@ -183,6 +195,7 @@ async fn pass(
     let results = join_all(promises.iter().map(|promise| poll(http, promise, true, &say))).await;
     let outputs = results.into_iter().map(|result| read(result?)).collect::<Result<Vec<Output>>>();
     let forward = outputs.and_then(|outputs| together(batch, chunks, outputs));
+    let forward = forward.map_err(|e| of_many(e, chunks.len()));
     let forward = shared.note(forward);
     done.into_inner().unwrap_or_else(PoisonError::into_inner).finish(forward);
 }
