@@ -15,6 +15,7 @@ mod save;
 
 pub use op::{Forward, Op, SaveOp};
 pub use record::{MadeFrom, ModelRecord, adapter};
+pub use save::internal;
 
 use super::{
     app::App,
