@@ -83,7 +83,8 @@ pub fn run(
     let open = |(name, folder): &(String, String)| Base::open(name, folder, loaded, &disk, tools);
     let bases = options.models.iter().map(open).collect::<Result<Vec<_>>>()?;
     let caps = Caps::of(loaded, &bases)?;
-    Caps::notes(loaded, &bases).iter().for_each(|note| (tools.log)(Level::Warn, note));
+    let rates: Vec<_> = bases.iter().map(|base| base.rates).collect();
+    Caps::notes(&loaded.config, &rates).iter().for_each(|note| (tools.log)(Level::Warn, note));
     let usage = Ledger::open(&disk.usage(), caps, Arc::clone(&tools.log))?;
     if let Some(standing) = usage.standing() {
         (tools.log)(Level::Info, &standing);

@@ -117,12 +117,10 @@ impl Owner {
     pub fn begin_step(&mut self, adam: Adam, task: &Task) -> Result<Begun> {
         self.run()?;
         let whole = self.gradient.step();
-        match &task.turn {
-            Turn::Refused(why) => return Err(Error::rejected(why.clone())),
-            // It was done.
-            Turn::Again => {}
-            Turn::First => whole.map_err(|e| self.refused(e, task))?,
+        if let Turn::Refused(why) = &task.turn {
+            return Err(Error::rejected(why.clone()));
         }
+        whole.map_err(|e| self.refused(e, task))?;
         let (done, ticket) = self.wake.ticket();
         self.run()?.optim_step(adam, done);
         Ok(Begun::Flies(What::Step(ticket)))
@@ -133,9 +131,8 @@ impl Owner {
         if let Turn::Refused(why) = &task.turn {
             return Err(Error::rejected(why.clone()));
         }
-        let again = task.turn == Turn::Again;
-        if let (false, false, Err(e)) = (again, asked.only, self.gradient.open()) {
-            return Err(self.refused(e, task));
+        if !asked.only {
+            self.gradient.open().map_err(|e| self.refused(e, task))?;
         }
         let tokens = Tokens { train: Pass::cost(asked), ..Tokens::default() };
         let subject = Subject {
@@ -145,7 +142,7 @@ impl Owner {
             operation: if asked.only { "forward" } else { "forward_backward" }.into(),
         };
         let base = self.app.base(&self.base)?;
-        let claimed = self.app.usage.claim(subject, tokens, base.rates, again);
+        let claimed = self.app.usage.claim(subject, tokens, base.rates, task.turn == Turn::Again);
         claimed.map_err(|e| self.refused(e, task))
     }
 

@@ -1,7 +1,12 @@
 //! The limits of a server's whole spending: `limits.max_tokens` and `limits.max_usd`.
 
 use super::{Total, line::Tokens};
-use crate::{Error, Result, config::Loaded, plan::Rates, serve::base::Base};
+use crate::{
+    Error, Result,
+    config::{Config, Loaded},
+    plan::Rates,
+    serve::base::Base,
+};
 use tinsmith_plugin_api::{Error as Refusal, Result as Checked};
 
 /// Sums of dollars are not exact: what is this much above a limit is at it.
@@ -43,15 +48,14 @@ impl Caps {
     }
 
     /// What whoever runs the server should know of its limits.
-    pub fn notes(loaded: &Loaded, bases: &[Base]) -> Vec<String> {
-        let limits = &loaded.config.limits;
+    pub fn notes(config: &Config, rates: &[Rates]) -> Vec<String> {
+        let limits = &config.limits;
         let mut notes = Vec::new();
-        let free = |base: &Base| {
-            let Rates { train, prefill, sample } = base.rates;
-            [train, prefill, sample].iter().all(|price| *price == Some(0.0))
+        let free = |rates: &Rates| {
+            [rates.train, rates.prefill, rates.sample].iter().all(|price| *price == Some(0.0))
         };
-        if limits.max_usd.is_some() && bases.iter().all(free) {
-            let trainer = &loaded.config.trainer.name;
+        if limits.max_usd.is_some() && rates.iter().all(free) {
+            let trainer = &config.trainer.name;
             notes.push(format!("trainer `{trainer}` costs nothing: `limits.max_usd` is idle"));
         }
         if limits.max_hours.is_some() {
@@ -107,5 +111,37 @@ fn dollars(usd: f64) -> String {
         0.0 => "$0".into(),
         usd if usd >= 0.01 => format!("${usd:.4}"),
         usd => format!("${usd:.2e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::load, plan::rates};
+
+    #[test]
+    fn what_a_limit_does_not_do_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("serve.yaml");
+        let notes = |more: &str| {
+            let text = format!("model: {{base_model: m}}\ndatasets: [{{path: d.jsonl}}]\n{more}");
+            std::fs::write(&path, text).unwrap();
+            let config = load(&path, &[]).unwrap().config;
+            Caps::notes(&config, &[rates(&config)])
+        };
+        let both = "limits: {max_usd: 1.0, max_hours: 2.0}\n";
+        let local = notes(both);
+        assert!(local[0].contains("`local` costs nothing: `limits.max_usd` is idle"), "{local:?}");
+        assert!(local[1].contains("`limits.max_hours` is for training runs"), "{local:?}");
+        assert_eq!(notes(&format!("trainer: remote\n{both}")), local[1..]);
+        assert!(notes("limits: {max_tokens: 9}\n").is_empty());
+    }
+
+    #[test]
+    fn what_was_spent_is_said_of_each_limit() {
+        let tokens = Tokens { train: 40, sample: 2, ..Tokens::default() };
+        let spent = Total { tokens, usd: 0.5 };
+        let both = Caps { max_tokens: Some(100), max_usd: Some(2.0) };
+        assert_eq!(both.standing(spent), "spent so far: 42 tokens of 100, $0.5000 of $2.0000");
     }
 }
