@@ -204,7 +204,11 @@ fn what_types_cannot_say_is_checked_too() {
         "limits: {max_tokens: 0}\n",
         "limits: {tokens_per_second: 0}\n",
         "limits: {prices: {train_per_million_tokens: -1}}\n",
+        "limits: {prices: {prefill_per_million_tokens: -1}}\n",
+        "limits: {prices: {sample_per_million_tokens: -1}}\n",
         "limits: {prices: {models: {org/a: {train_per_million_tokens: -1}}}}\n",
+        "limits: {prices: {models: {org/a: {train_per_million_tokens: 1, \
+            sample_per_million_tokens: -1}}}}\n",
         "data: {max_length: 1}\n",
         "data: {eval: {}}\n",
     ] {

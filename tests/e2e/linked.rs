@@ -29,12 +29,19 @@ fn linked_program() {
 }
 
 /// Runs [`linked_program`] in the sandbox.
+#[allow(dead_code, reason = "not every test that links a plugin runs it to its end")]
 pub fn linked(sandbox: &Sandbox, args: &[&str]) -> Output {
+    command(sandbox, args).output().unwrap()
+}
+
+/// [`linked_program`] in the sandbox, not started yet. The test harness writes around what it prints.
+pub fn command(sandbox: &Sandbox, args: &[&str]) -> Command {
     let real = sandbox.command(&[]);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "linked::linked_program", "--ignored", "--nocapture"]);
     command.env_clear().envs(real.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let args: Vec<&str> = ["tinsmith"].iter().chain(args).copied().collect();
     command.env(ARGS, json!(args).to_string());
-    command.current_dir(sandbox.path()).stdin(Stdio::null()).output().unwrap()
+    command.current_dir(sandbox.path()).stdin(Stdio::null());
+    command
 }

@@ -394,13 +394,22 @@ fn limits(config: &Config) -> Fault {
 
 fn prices(config: &Config) -> Fault {
     let prices = &config.limits.prices;
-    let of_all =
-        prices.train_per_million_tokens.map(|usd| ("train_per_million_tokens".into(), usd));
-    let of_models = prices.models.iter().map(|(name, price)| {
-        (format!("models.{name}.train_per_million_tokens"), price.train_per_million_tokens)
+    let keys = |train, prefill, sample| {
+        [("train", train), ("prefill", prefill), ("sample", sample)]
+            .into_iter()
+            .filter_map(|(key, usd)| Some((format!("{key}_per_million_tokens"), usd?)))
+    };
+    let of_all = keys(
+        prices.train_per_million_tokens,
+        prices.prefill_per_million_tokens,
+        prices.sample_per_million_tokens,
+    );
+    let of_models = prices.models.iter().flat_map(|(name, price)| {
+        let train = Some(price.train_per_million_tokens);
+        keys(train, price.prefill_per_million_tokens, price.sample_per_million_tokens)
+            .map(move |(key, usd)| (format!("models.{name}.{key}"), usd))
     });
-    let wrong =
-        of_all.into_iter().chain(of_models).find(|(_, usd)| !(*usd >= 0.0 && usd.is_finite()));
+    let wrong = of_all.chain(of_models).find(|(_, usd)| !(*usd >= 0.0 && usd.is_finite()));
     wrong.and_then(|(key, usd)| {
         let message = format!("must be at least 0, not {usd}");
         fault(format!("limits.prices.{key}"), message, "give US dollars for a million tokens")

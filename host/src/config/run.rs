@@ -54,7 +54,8 @@ pub struct Checkpoint {
 #[serde(default, deny_unknown_fields)]
 pub struct Tracking {}
 
-/// Where a run stops by itself, with a checkpoint.
+/// Where a run stops by itself, with a checkpoint. `tinsmith serve` keeps its clients together within
+/// `max_tokens` and `max_usd`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -63,30 +64,40 @@ pub struct Limits {
     pub max_tokens: Option<u64>,
     /// Hours of wall-clock time. Default: no limit.
     pub max_hours: Option<f64>,
-    /// US dollars, by `prices`, for every step that is computed. Default: no limit.
+    /// US dollars, by `prices`, for everything that is computed. Default: no limit.
     pub max_usd: Option<f64>,
-    /// What training costs, for the estimate in the plan. The trainer `local` costs nothing.
+    /// What tokens cost, for the estimate in the plan, the limits and the records. The trainer `local` costs nothing.
     pub prices: Prices,
     /// Tokens a second that the trainer is known to make, for the estimate in the plan. Default: as
     /// fast as the last run of the same trainer and base model in the output folder.
     pub tokens_per_second: Option<f64>,
 }
 
-/// What training costs, in US dollars. A token counts once for each time that the model reads it.
+/// What tokens cost, in US dollars. A token counts once for each time that the model reads it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prices {
     /// US dollars for a million tokens trained on. Default: unknown.
     pub train_per_million_tokens: Option<f64>,
+    /// US dollars for a million tokens of the prompts of samples (`tinsmith serve`). Default: unknown.
+    pub prefill_per_million_tokens: Option<f64>,
+    /// US dollars for a million sampled tokens (`tinsmith serve`). Default: unknown.
+    pub sample_per_million_tokens: Option<f64>,
     /// The same by base model, as `model.base_model` names it: `{NAME: {train_per_million_tokens:
     /// …}}`. A model that stands here has this price.
     pub models: BTreeMap<String, Price>,
 }
 
-/// What training one base model costs, in US dollars.
+/// What tokens of one base model cost, in US dollars. What does not stand here costs what it does for all.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// US dollars for a million tokens trained on.
     pub train_per_million_tokens: f64,
+    /// US dollars for a million tokens of the prompts of samples.
+    #[serde(default)]
+    pub prefill_per_million_tokens: Option<f64>,
+    /// US dollars for a million sampled tokens.
+    #[serde(default)]
+    pub sample_per_million_tokens: Option<f64>,
 }

@@ -86,6 +86,36 @@ pub fn usd_per_token(config: &Config) -> Option<f64> {
     price(config).map(|(usd, _)| usd / 1e6)
 }
 
+/// What a token costs, in US dollars, by what is done with it; None where nobody says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Read in training, forward passes included.
+    pub train: Option<f64>,
+    /// Read as the prompt of a sample.
+    pub prefill: Option<f64>,
+    /// Sampled.
+    pub sample: Option<f64>,
+}
+
+/// What tokens of the config's model cost. With the trainer `local` nothing does.
+#[must_use]
+pub fn rates(config: &Config) -> Rates {
+    if config.trainer.name == DEFAULT_TRAINER {
+        return Rates { train: Some(0.0), prefill: Some(0.0), sample: Some(0.0) };
+    }
+    let prices = &config.limits.prices;
+    let of_model = prices.models.get(&config.model.base_model);
+    let rate =
+        |of_model: Option<f64>, of_all: Option<f64>| of_model.or(of_all).map(|usd| usd / 1e6);
+    let prefill = of_model.and_then(|price| price.prefill_per_million_tokens);
+    let sample = of_model.and_then(|price| price.sample_per_million_tokens);
+    Rates {
+        train: usd_per_token(config),
+        prefill: rate(prefill, prices.prefill_per_million_tokens),
+        sample: rate(sample, prices.sample_per_million_tokens),
+    }
+}
+
 /// US dollars for a million tokens, and where that stands.
 fn price(config: &Config) -> Option<(f64, String)> {
     if config.trainer.name == DEFAULT_TRAINER {
@@ -149,6 +179,17 @@ mod tests {
         let none = Estimate::new(&config("trainer: remote\n"), 3_000_000, None);
         assert_eq!(none.usd, None);
         assert!(none.cost_text().starts_with("unknown"));
+    }
+
+    #[test]
+    fn rates_are_those_of_the_model_then_of_all_and_zero_here() {
+        let prices = "limits: {prices: {prefill_per_million_tokens: 3, sample_per_million_tokens: 4, \
+            models: {org/a: {train_per_million_tokens: 1, sample_per_million_tokens: 2}}}}\n";
+        let of = |trainer: &str| rates(&config(&format!("trainer: {trainer}\n{prices}")));
+        let usd = |million: f64| Some(million / 1e6);
+        assert_eq!(of("remote"), Rates { train: usd(1.0), prefill: usd(3.0), sample: usd(2.0) });
+        assert_eq!(of("local"), Rates { train: usd(0.0), prefill: usd(0.0), sample: usd(0.0) });
+        assert_eq!(rates(&config("trainer: remote\n")), Rates::default());
     }
 
     #[test]

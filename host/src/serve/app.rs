@@ -10,6 +10,7 @@ use super::{
     samplers::Samplers,
     sessions::{Ended, Sessions},
     sign::Signer,
+    usage::Ledger,
 };
 use crate::{Result, training::Log};
 use std::{
@@ -57,6 +58,8 @@ pub struct App {
     pub samplers: Samplers,
     /// What it has done.
     pub metrics: Metrics,
+    /// What was spent.
+    pub usage: Ledger,
     /// What addresses of downloads are signed with.
     pub signer: Signer,
     log: Log,
@@ -69,7 +72,13 @@ impl App {
     ///
     /// # Errors
     /// `failed` that names a file that cannot be read.
-    pub fn new(settings: Settings, bases: Vec<Base>, disk: Disk, log: Log) -> Result<Self> {
+    pub fn new(
+        settings: Settings,
+        bases: Vec<Base>,
+        disk: Disk,
+        usage: Ledger,
+        log: Log,
+    ) -> Result<Self> {
         Ok(Self {
             settings,
             bases: bases.into_iter().map(Arc::new).collect(),
@@ -79,6 +88,7 @@ impl App {
             checkpoints: Checkpoints::open(&disk)?,
             samplers: Samplers::default(),
             metrics: Metrics::default(),
+            usage,
             signer: Signer::new(disk.key()?),
             disk,
             log,
@@ -145,7 +155,8 @@ impl App {
         Ok(())
     }
 
-    /// What is due: sessions that fell silent, checkpoints that expired, results that were read.
+    /// What is due: sessions that fell silent, checkpoints that expired, results that were read, lines that
+    /// are not on the disk yet.
     pub fn tidy(&self) {
         for id in self.sessions.silent(self.settings.session_timeout) {
             let detail = Some("no heartbeat came".to_owned());
@@ -157,6 +168,7 @@ impl App {
             self.warn_of(self.delete_checkpoint(&path));
         }
         self.futures.sweep();
+        self.warn_of(self.usage.sync());
     }
 
     /// Tells of what failed while nobody waits for it.

@@ -5,6 +5,7 @@ use super::disk::Disk;
 use crate::{
     Error, Result,
     config::{Loaded, Model},
+    plan::{Rates, rates},
     tokenizer::context_length,
     training::{LossPath, ToolOptions, Tools},
 };
@@ -30,6 +31,8 @@ pub struct Base {
     pub context: Option<u64>,
     /// The scale of adapters, which no client gives.
     pub alpha: f32,
+    /// What its tokens cost.
+    pub rates: Rates,
     tools: Tools,
 }
 
@@ -62,7 +65,8 @@ impl Base {
         let context = known.and_then(|model| model.max_context_length);
         let context = context.or_else(|| context_length(Path::new(&source)));
         let alpha = tools.loaded.config.lora.alpha;
-        Ok(Self { name: name.into(), source, trainer, can, context, alpha, tools })
+        let rates = rates(&tools.loaded.config);
+        Ok(Self { name: name.into(), source, trainer, can, context, alpha, rates, tools })
     }
 
     /// A loss by the name and config of a request: how it meets the trainer, and the loss itself, if

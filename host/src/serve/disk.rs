@@ -3,6 +3,7 @@
 //! ```text
 //! STATE/server.key                 what addresses of downloads are signed with
 //! STATE/lock                       held by the server that runs
+//! STATE/usage.jsonl                what was spent, operation by operation
 //! STATE/sessions/ID.json           a session, its models and its sampling sessions
 //! STATE/checkpoints/NAME.json      what a client knows of a checkpoint
 //! STATE/pending/NAME.json          a checkpoint that has no record yet, or not any more
@@ -56,6 +57,11 @@ impl Disk {
     /// Where the log of a model lies. Their ids are random hex, words and colons.
     pub fn log(&self, model: &str) -> PathBuf {
         self.root.join("logs").join(model.replace(':', "-"))
+    }
+
+    /// What was spent.
+    pub fn usage(&self) -> PathBuf {
+        self.root.join("usage.jsonl")
     }
 
     /// Where files are made ready for download.

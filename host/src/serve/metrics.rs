@@ -51,6 +51,11 @@ pub fn page(app: &App) -> String {
     family("checkpoints", "gauge", "Checkpoints that have not expired.", &plain(checkpoints));
     let waiting = app.samplers.waiting();
     family("samples_waiting", "gauge", "Sampling requests without a result.", &plain(waiting));
+    let spent = app.usage.spent();
+    let kinds = spent.tokens.kinds().map(|(kind, n)| (format!("{{kind=\"{kind}\"}}"), n as f64));
+    family("tokens_total", "counter", "Tokens of operations that are done.", &kinds);
+    let dollars = [(String::new(), spent.usd)];
+    family("usd_total", "counter", "US dollars, as far as prices are known.", &dollars);
     let counts = app.metrics.read();
     let label =
         |name: &str, outcome: &str| format!("{{operation=\"{name}\",outcome=\"{outcome}\"}}");

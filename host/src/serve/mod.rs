@@ -4,12 +4,12 @@
 ```text
 http ──▶ order (by seq_id) ──▶ the model's thread ──▶ Run (of a Trainer)
   │                                   │
-  └── retrieve_future ◀── futures ◀───┘          sessions, checkpoints: records on disk
+  └── retrieve_future ◀── futures ◀───┘          sessions, checkpoints, usage: records on disk
 ```
 
 The trait does what it says and no more; here stands what a service needs besides: operations in the
 order of their numbers and each done once, results kept for whoever polls late, several models over one
-base, expiry, publishing, downloads.
+base, expiry, publishing, downloads, and what it all cost.
 */
 
 mod app;
@@ -31,5 +31,6 @@ mod run;
 mod samplers;
 mod sessions;
 mod sign;
+mod usage;
 
 pub use run::{Listening, Options, run};

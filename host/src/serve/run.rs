@@ -5,6 +5,7 @@ use super::{
     base::Base,
     disk::Disk,
     http,
+    usage::{Caps, Ledger},
 };
 use crate::{
     Error, Result,
@@ -83,6 +84,13 @@ pub fn run(
     let _lock = Lock::take_state(&disk.root().join("lock"))?;
     let open = |(name, folder): &(String, String)| Base::open(name, folder, loaded, &disk, tools);
     let bases = options.models.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let caps = Caps::of(loaded, &bases)?;
+    let rates: Vec<_> = bases.iter().map(|base| base.rates).collect();
+    Caps::notes(&loaded.config, &rates).iter().for_each(|note| (tools.log)(Level::Warn, note));
+    let usage = Ledger::open(&disk.usage(), caps, Arc::clone(&tools.log))?;
+    if let Some(standing) = usage.standing() {
+        (tools.log)(Level::Info, &standing);
+    }
     let settings = Settings {
         key: options.key,
         public_url: options.public_url,
@@ -90,7 +98,7 @@ pub fn run(
         max_body: options.max_body,
         snapshot_steps: options.snapshot_steps,
     };
-    let app = Arc::new(App::new(settings, bases, disk, Arc::clone(&tools.log))?);
+    let app = Arc::new(App::new(settings, bases, disk, usage, Arc::clone(&tools.log))?);
     app.sweep()?;
     let count = app.bring_back()?;
     if count > 0 {
@@ -108,6 +116,7 @@ pub fn run(
     let served = runtime.block_on(serve(&app, address, stop, tell));
     app.begin_to_stop();
     app.models.close();
+    app.warn_of(app.usage.sync());
     runtime.shutdown_timeout(LAST_ANSWERS);
     served
 }

@@ -1,7 +1,10 @@
 //! Samplers that are open: each holds weights, so only the few that were used last are kept.
 
 use super::{app::App, futures::Slot};
-use crate::serve::futures::{Outcome, failed};
+use crate::serve::{
+    futures::{Outcome, failed},
+    usage::Counted,
+};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -87,31 +90,41 @@ impl App {
         Ok(sampler)
     }
 
-    /// Samples into `slot`. `session` is whose sample it is: when it ends, the sample is called off.
+    /// Samples into `slot`. `of` is its sampling session: when that ends, the sample is called off.
     pub fn sample(
         self: &Arc<Self>,
         source: &Source,
         request: SampleRequest,
         last_n: Option<u32>,
-        session: Option<String>,
+        of: Option<&str>,
         slot: Arc<Slot>,
     ) {
-        match self.sampler(source) {
-            Ok(sampler) => {
-                let app = Arc::clone(self);
-                app.samplers.waiting.fetch_add(1, Ordering::Relaxed);
-                sampler.sample(
-                    request,
-                    Done::new(Box::new(Answer {
-                        app,
-                        slot,
-                        session,
-                        last_n,
-                        begun: Instant::now(),
-                    })),
-                );
+        let session = of.and_then(|of| of.split_once(":sample:"));
+        let session = session.map(|(session, _)| session.to_owned());
+        self.samplers.waiting.fetch_add(1, Ordering::Relaxed);
+        let (app, begun) = (Arc::clone(self), Instant::now());
+        let answer = Answer { app, slot, session, last_n, begun };
+        self.draw(source, request, of, answer);
+    }
+
+    /// Samples into `sink`, once it may be paid for.
+    pub fn draw(
+        &self,
+        source: &Source,
+        request: SampleRequest,
+        of: Option<&str>,
+        mut sink: impl DoneSink<Samples> + 'static,
+    ) {
+        let opened = self.sampler(source);
+        let claimed =
+            opened.and_then(|sampler| Ok((sampler, self.claim_sample(source, &request, of)?)));
+        match claimed {
+            Ok((sampler, claim)) => {
+                let (claim, prompt) = (Some(claim), request.prompt.len() as u64);
+                let counted = Counted { claim, prompt, sink };
+                sampler.sample(request, Done::new(Box::new(counted)));
             }
-            Err(e) => slot.finish(failed(&e)),
+            Err(e) => sink.finish(Err(e)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The checkpoints of the account: listed, deleted, given an end.
 
-use crate::{connection::Connection, http::Call};
+use crate::{connection::Connection, http::Call, run::EPHEMERAL};
 use tinsmith_plugin_api::{Checkpoint, Error, ErrorKind, Result, RunId};
 use tinsmith_tinker_wire::{
     messages::{self, Checkpoints, Cursor, TrainingRuns, Ttl},
@@ -79,8 +79,11 @@ fn read(sent: &messages::Checkpoint, run: Option<&str>) -> Option<Checkpoint> {
     })
 }
 
-/// Deletes a checkpoint. An absent one is no error.
+/// Deletes a checkpoint. An absent one is no error, and weights without a name go with their session.
 pub(crate) async fn delete(connection: &Connection, uri: &str) -> Result<()> {
+    if uri.starts_with(EPHEMERAL) {
+        return Ok(());
+    }
     let path: TinkerPath = uri.parse()?;
     match connection.http.call(&Call::delete(rest(&path))).await {
         Err(e) if e.kind() == ErrorKind::NOT_FOUND => Ok(()),

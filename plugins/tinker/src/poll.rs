@@ -131,10 +131,10 @@ async fn breathe(http: &Http, asked: Instant) {
     }
 }
 
-/// The operation failed on the server. What is the request's fault fails again.
+/// The operation failed on the server. What is the request's fault fails again, and has changed nothing.
 fn failed(failure: &Failure) -> Error {
     let kind = match failure.category {
-        Category::User => ErrorKind::OTHER,
+        Category::User => ErrorKind::REJECTED,
         Category::Server => ErrorKind::NETWORK,
         Category::Unknown => ErrorKind::OTHER,
     };

@@ -124,7 +124,7 @@ fn a_run_goes_on_behind_an_operation_that_was_refused() {
     });
     let (trainer, _host) = fake.trainer(&json!({}));
     let mut run = open(&trainer);
-    assert_eq!(wait(&pass(run.as_mut(), 3)).unwrap_err().kind(), ErrorKind::LOST);
+    assert_eq!(wait(&pass(run.as_mut(), 3)).unwrap_err().kind(), ErrorKind::OTHER);
     assert_eq!(wait(&step(run.as_mut())).unwrap_err().kind(), ErrorKind::LOST);
     assert_eq!(fake.count("optim_step"), 0);
 }
@@ -185,7 +185,6 @@ fn a_failure_says_whose_it_is() {
     let failure = |category: &str| ok(json!({"error": "bad\nrank", "category": category}));
     let bad = || Reply::Json(400, json!({"detail": "bad rank"}));
     for (answers, kind) in [
-        (vec![failure("user")], ErrorKind::OTHER),
         (vec![failure("server")], ErrorKind::NETWORK),
         (vec![bad(), bad()], ErrorKind::OTHER),
         (vec![Reply::Json(404, json!({"detail": "bad rank"}))], ErrorKind::LOST),
@@ -201,6 +200,54 @@ fn a_failure_says_whose_it_is() {
         assert_eq!(wait(&step(run.as_mut())).unwrap_err().kind(), ErrorKind::LOST);
         assert_eq!(fake.count("optim_step"), 1, "nothing is sent behind a failure");
     }
+}
+
+/// It changed nothing: whoever asked may go on.
+#[test]
+fn what_is_refused_as_a_whole_is_no_failure_of_the_run() {
+    let refused = || ok(json!({"error": "bad rank", "category": "user"}));
+    let fake = at("retrieve_future", vec![refused()]);
+    let (trainer, _host) = fake.trainer(&json!({}));
+    let mut run = open(&trainer);
+    let e = wait(&step(run.as_mut())).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::REJECTED, "{e}");
+    wait(&step(run.as_mut())).unwrap();
+    let fake = at("optim_step", vec![Reply::Json(422, json!({"detail": "bad rate"}))]);
+    let (trainer, _host) = fake.trainer(&json!({}));
+    let mut run = open(&trainer);
+    assert_eq!(wait(&step(run.as_mut())).unwrap_err().kind(), ErrorKind::REJECTED);
+    wait(&step(run.as_mut())).unwrap();
+    let numbers: Vec<Value> =
+        fake.of("optim_step").iter().map(|a| a.json()["seq_id"].clone()).collect();
+    assert_eq!(numbers, [1, 2], "its number counts as come");
+    // Of two requests the other one may have been done.
+    for path in ["retrieve_future", "forward_backward"] {
+        let fake = Fake::start(move |asked, fake| match asked.path.as_str() {
+            "client/config" => {
+                Some(ok(json!({"tinsmith": {"dedupes": true}, "fwdbwd_max_chunk_len": 1})))
+            }
+            "retrieve_future" if asked.json()["request_id"] == "create_model" => None,
+            asked if asked == path && fake.count(path) == 2 => {
+                Some(Reply::Json(422, json!({"detail": "bad datum"})))
+            }
+            "retrieve_future" => Some(ok(json!({"error": "bad datum", "category": "user"}))),
+            _ => None,
+        });
+        let (trainer, _host) = fake.trainer(&json!({}));
+        let mut run = open(&trainer);
+        let e = wait(&pass(run.as_mut(), 2)).unwrap_err();
+        assert_ne!(e.kind(), ErrorKind::REJECTED, "{path}: {e}");
+        assert_eq!(wait(&step(run.as_mut())).unwrap_err().kind(), ErrorKind::LOST);
+        assert_eq!(fake.count("optim_step"), 0);
+    }
+}
+
+#[test]
+fn weights_without_a_name_go_with_their_session() {
+    let fake = Fake::start(|_, _| None);
+    let (trainer, _host) = fake.trainer(&json!({}));
+    trainer.delete("tinker-sampler:s1:sample:0").unwrap();
+    assert!(fake.asked.lock().unwrap().iter().all(|asked| asked.method != "DELETE"));
 }
 
 #[test]

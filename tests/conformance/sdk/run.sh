@@ -3,6 +3,7 @@
 #
 # usage: run.sh [VERSION…]
 #
+# IN_FRONT=1: against a server in front of that server, as one stands in front of a service.
 # Needs Python 3.11 or newer and a package index. Virtual environments are made once, below
 # $SDK_ENVS (default: target/conformance/sdk). TORCH=1 installs torch too, for the one stage that needs it.
 set -euo pipefail
@@ -14,7 +15,10 @@ envs="${SDK_ENVS:-$root/target/conformance/sdk}"
 work="$(mktemp -d)"
 server=""
 cleanup() {
-    [ -z "$server" ] || kill "$server" 2>/dev/null || true
+    # The one in front tells the one behind that it ends; both write until they have ended.
+    for pid in ${front:-} $server; do
+        kill "$pid" 2>/dev/null && wait "$pid" || true
+    done
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -50,6 +54,26 @@ for _ in $(seq 100); do
 done
 url="$(head -n 1 "$work/url")"
 
+front=""
+if [ -n "${IN_FRONT:-}" ]; then
+    # A folder of that name would be the model; here it is only its tokenizer.
+    mkdir "$work/front"
+    cat >"$work/front/serve.yaml" <<EOF_CONFIG
+model: {base_model: tiny-qwen3, tokenizer: $work/tiny-qwen3}
+serve: {port: 0, state: state}
+trainer: {name: tinker, base_url: "$url"}
+limits: {max_usd: 1000.0, prices: {train_per_million_tokens: 1, prefill_per_million_tokens: 1, sample_per_million_tokens: 1}}
+EOF_CONFIG
+    TINKER_API_KEY=tml-front "$tinsmith" serve "$work/front/serve.yaml" >"$work/front/url" 2>"$work/front/server.log" &
+    front=$!
+    for _ in $(seq 100); do
+        [ -s "$work/front/url" ] && break
+        kill -0 "$front" 2>/dev/null || { cat "$work/front/server.log" >&2; exit 1; }
+        sleep 0.1
+    done
+    url="$(head -n 1 "$work/front/url")"
+fi
+
 results=()
 for version in "${versions[@]}"; do
     env="$envs/$version"
@@ -70,6 +94,11 @@ echo
 status=0
 "$python" "$here/table.py" "${results[@]}" || status=$?
 [ "$status" = 0 ] || tail -n 20 "$work/server.log" >&2
+if [ -n "$front" ]; then
+    [ "$status" = 0 ] || tail -n 20 "$work/front/server.log" >&2
+    tail -n 1 "$work/front/state/usage.jsonl"
+    exit "$status"
+fi
 # Clients of a server that is killed go on.
 HOME="$work/home" timeout 300 "$envs/${versions[0]}/bin/python" "$here/killed.py" "$tinsmith" "$work/tiny-qwen3" "$work/killed" || status=1
 exit "$status"

@@ -4,7 +4,8 @@ use prost::Message;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 use tinsmith_test_support::{
     cli::Sandbox,
@@ -17,12 +18,19 @@ use tinsmith_tinker_wire::{
     proto::{ForwardBackwardOutput, ForwardBackwardRequest},
 };
 
+/// How long a result is waited for: much longer than it takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Makes the command of a program.
+pub type Program = fn(&Sandbox, &[&str]) -> Command;
+
 /// A server; it is killed at the end of the test.
 pub struct Server {
     pub sandbox: Sandbox,
     pub port: u16,
     pub child: Child,
     args: Vec<String>,
+    program: Program,
 }
 
 impl Drop for Server {
@@ -42,15 +50,20 @@ impl Server {
     }
 
     pub fn run(sandbox: Sandbox, args: &[&str]) -> Self {
-        let (child, port) = start(&sandbox, args);
+        Self::of(sandbox, args, Sandbox::command)
+    }
+
+    /// As [`Server::run`], by another program.
+    pub fn of(sandbox: Sandbox, args: &[&str], program: Program) -> Self {
+        let (child, port) = start(program(&sandbox, args));
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Self { sandbox, port, child, args }
+        Self { sandbox, port, child, args, program }
     }
 
     /// The same again, over what this one left.
     pub fn again(&mut self) {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        (self.child, self.port) = start(&self.sandbox, &args);
+        (self.child, self.port) = start((self.program)(&self.sandbox, &args));
     }
 
     pub fn kill(&mut self) {
@@ -81,7 +94,9 @@ impl Server {
 
     /// Asks until there is a result.
     pub fn result(&self, request: &str) -> Value {
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < PATIENCE, "no result of {request}");
             let answer = self.try_post("/retrieve_future", &json!({ "request_id": request }));
             match answer.status {
                 200 => return answer.json(),
@@ -161,11 +176,15 @@ impl Server {
     }
 }
 
-fn start(sandbox: &Sandbox, args: &[&str]) -> (Child, u16) {
-    let mut command = sandbox.command(args);
+fn start(mut command: Command) -> (Child, u16) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    // A program of the tests says more than its address.
+    let mut out = BufReader::new(child.stdout.as_mut().unwrap());
     let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    while !line.contains("http://") {
+        line.clear();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "no address");
+    }
     let port = line.trim().rsplit(':').next().unwrap().parse();
     (child, port.unwrap_or_else(|_| panic!("no address: {line:?}")))
 }

@@ -111,6 +111,35 @@ fn checkpoints_samplers_and_refusals_outlive_the_server() {
     assert_eq!(logs.count(), 1);
 }
 
+/// What a limit refused is refused again where everything else is done again, and a step is not half made.
+#[test]
+fn a_limit_holds_where_what_came_before_is_done_again() {
+    // Two passes of 7 tokens, and no third.
+    let mut server = Server::start(&["--set", "limits.max_tokens=20"]);
+    let model = server.model(&server.session(), 0);
+    let asked = [
+        server.forward_backward(&model, 1, TEXT),
+        server.step(&model, 2),
+        server.forward_backward(&model, 3, TEXT),
+        server.forward_backward(&model, 4, TEXT),
+        server.step(&model, 5),
+    ];
+    let before = answers(&server, &asked);
+    assert!(loss(&before[2]) < loss(&before[0]));
+    for (result, says) in [(&before[3], "`limits.max_tokens` (20)"), (&before[4], "same step")] {
+        assert_eq!(result["category"], "user", "{result}");
+        assert!(result["error"].as_str().unwrap().contains(says), "{result}");
+    }
+    server.kill();
+    server.again();
+    assert_eq!(answers(&server, &asked), before);
+    // The gradient of 3 is there still, and is never stepped on.
+    let late = server.result(&server.forward_backward(&model, 6, &TEXT[6..]));
+    assert!(late["error"].as_str().unwrap().contains("load a checkpoint"), "{late}");
+    let save = json!({"model_id": model, "seq_id": 7, "path": "one"});
+    server.done("/save_weights", &save);
+}
+
 /// A server that is killed while it saves or deletes: the bytes are there, and no record names them.
 #[test]
 fn what_a_crash_leaves_is_looked_after() {

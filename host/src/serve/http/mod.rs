@@ -6,6 +6,7 @@ clients retry other statuses, some of them for ever. A request that makes no sen
 own, and a body `{"detail": …}`.
 */
 
+mod billing;
 mod body;
 mod chat;
 mod checkpoints;
@@ -77,6 +78,8 @@ pub fn router(app: &Arc<App>) -> Router {
         )
         .route("/checkpoints", get(checkpoints::list))
         .route("/weights_info", post(runs::weights_info))
+        .route("/billing/usage/events", get(billing::events))
+        .route("/billing/usage/checkpoints/current", get(billing::checkpoints))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::check_key));
     let talk = || {
         Router::new()

@@ -62,14 +62,10 @@ pub async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
 
 /// `POST /asample`.
 pub async fn sample(State(app): Shared, Json(asked): Json<Asample>) -> Answer {
-    let session = match &asked.sampling_session_id {
-        Some(id) => {
-            let (owner, _) = app.sessions.sampling(id).ok_or_else(|| unknown(id))?;
-            require(app.sessions.standing(&owner), &owner)?;
-            Some(owner)
-        }
-        None => None,
-    };
+    if let Some(id) = &asked.sampling_session_id {
+        let (owner, _) = app.sessions.sampling(id).ok_or_else(|| unknown(id))?;
+        require(app.sessions.standing(&owner), &owner)?;
+    }
     if app.samplers.waiting() >= WAITING {
         let what = "too many samples are waiting";
         return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, what));
@@ -87,7 +83,8 @@ pub async fn sample(State(app): Shared, Json(asked): Json<Asample>) -> Answer {
             Ok((source, request)) => {
                 // Opening weights may take its time, and the promise does not wait for it.
                 tokio::task::spawn_blocking(move || {
-                    app.sample(&source, request, asked.prompt_logprobs_last_n, session, slot);
+                    let (of, last_n) = (asked.sampling_session_id, asked.prompt_logprobs_last_n);
+                    app.sample(&source, request, last_n, of.as_deref(), slot);
                 });
             }
             Err(e) => slot.finish(failed(&e)),
@@ -135,12 +132,12 @@ fn prepare(app: &Arc<App>, asked: &Asample) -> Result<(Source, SampleRequest)> {
     Ok((source, request))
 }
 
-/// Without a seed, no two requests draw the same.
+/// Without a seed, no two requests draw the same. Some servers take no more than 63 bits.
 fn random_seed() -> Result<u64> {
     let mut seed = [0; 8];
     ids::fill(&mut seed)
         .map_err(|e| Error::new(tinsmith_plugin_api::ErrorKind::OTHER, e.message))?;
-    Ok(u64::from_le_bytes(seed))
+    Ok(u64::from_le_bytes(seed) >> 1)
 }
 
 /// What a request samples from.

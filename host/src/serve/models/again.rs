@@ -3,7 +3,7 @@
 use super::{
     Model, ModelRecord, Op,
     make::LOG,
-    owner::{Owner, Task},
+    owner::{Owner, Task, Turn},
 };
 use crate::{
     Result,
@@ -11,7 +11,7 @@ use crate::{
         app::App,
         futures::Outcome,
         ids,
-        log::{Entry, Kept, Log, Snapshot},
+        log::{Entry, Head, Kept, Log, Snapshot},
         order::Order,
         requests::Request,
     },
@@ -62,7 +62,8 @@ impl App {
         let slot = self.futures.slot(&request).0;
         let op = Op::Open { from, answer: record.made(), again };
         // Its number is that of the snapshot: what the opening calls for has no other place.
-        model.lock().send(Task { seq: Some(snapshot.upto), request, slot, op });
+        let (seq, turn) = (Some(snapshot.upto), Turn::Again);
+        model.lock().send(Task { seq, request, slot, op, turn });
         model.feed(self, entries.into_iter().filter(|entry| entry.head.seq > snapshot.upto));
         Ok(())
     }
@@ -89,25 +90,28 @@ impl App {
 impl Model {
     /// Puts what a log holds in its order. Nothing is written: it stands there already.
     fn feed(&self, app: &App, entries: impl Iterator<Item = Entry>) {
-        let (marks, asked): (Vec<Entry>, Vec<Entry>) =
-            entries.partition(|entry| entry.head.done.is_some());
-        let mut done: HashMap<i64, _> = marks
-            .into_iter()
-            .filter_map(|entry| Some((entry.head.seq, entry.head.done?)))
-            .collect();
-        for Entry { head, body } in asked {
-            let mut inner = self.lock();
-            match (done.remove(&head.seq), head.kind, head.refused) {
-                (Some(result), ..) => self.place(&mut inner, app, head.seq, Op::Done(result)),
-                (None, Some(kind), _) => {
+        let (asked, marks): (Vec<Entry>, Vec<Entry>) =
+            entries.partition(|entry| entry.head.kind.is_some());
+        let mut marks: HashMap<i64, _> =
+            marks.into_iter().map(|entry| (entry.head.seq, entry.head)).collect();
+        for Entry { head: Head { seq, kind, .. }, body } in asked {
+            let Some(kind) = kind else { continue };
+            let mark = marks.remove(&seq).unwrap_or_default();
+            let turn = mark.refused.map_or(Turn::Again, Turn::Refused);
+            let op = match mark.done {
+                Some(result) => Op::Done(result),
+                None => {
                     let asked = Request::read(kind, body.into());
                     let op = asked.and_then(|asked| asked.op(app, self));
-                    self.place(&mut inner, app, head.seq, op.unwrap_or_else(Op::Refused));
+                    op.unwrap_or_else(Op::Refused)
                 }
-                (None, None, why) => {
-                    let why = Error::rejected(why.unwrap_or_default());
-                    self.place_refused(&mut inner, app, head.seq, &why);
-                }
+            };
+            self.place(&mut self.lock(), app, seq, op, turn);
+        }
+        // Those that were refused as they came.
+        for (seq, mark) in marks {
+            if let Some(why) = mark.refused {
+                self.place_refused(&mut self.lock(), app, seq, &Error::rejected(why));
             }
         }
     }

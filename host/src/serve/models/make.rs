@@ -2,7 +2,7 @@
 
 use super::{
     Inner, Model, ModelRecord, Op,
-    owner::{Owner, Task},
+    owner::{Owner, Task, Turn},
     record,
 };
 use crate::{
@@ -48,7 +48,8 @@ impl App {
         let session = record.session().to_owned();
         self.sessions.change(&session, |session| session.models.push(record))?;
         let op = Op::Open { from, answer, again: false };
-        model.lock().send(Task { seq: Some(MAKING), request: request.clone(), slot, op });
+        let turn = Turn::First;
+        model.lock().send(Task { seq: Some(MAKING), request: request.clone(), slot, op, turn });
         Ok(request)
     }
 
@@ -61,7 +62,8 @@ impl App {
     ) -> Result<Arc<Model>> {
         let (id, base) = (record.id.clone(), record.base.clone());
         let (queue, tasks) = mpsc::channel();
-        let owner = Owner::new(Arc::clone(self), &id, &base);
+        let events = queue.clone();
+        let owner = Owner::new(Arc::clone(self), &id, &base, events, log.is_some());
         let thread = std::thread::Builder::new()
             .name(format!("model {}", id.rsplit(':').next().unwrap_or_default()))
             .spawn(move || owner.work(&tasks))

@@ -1,12 +1,14 @@
 /*!
 Models: adapters that are being trained, each with a thread of its own that owns the trainer's run.
 
-Requests become [`Op`]s, are put in order by their numbers, and go to the thread one by one. What the
-thread answers lies in [`super::futures`] for whoever asks.
+Requests become [`Op`]s, are put in order by their numbers, and go to the thread, which hands them to the
+trainer. What the thread answers lies in [`super::futures`] for whoever asks.
 */
 
 mod again;
+mod flight;
 mod forward;
+mod gradient;
 mod make;
 mod op;
 mod owner;
@@ -15,6 +17,7 @@ mod save;
 
 pub use op::{Forward, Op, SaveOp};
 pub use record::{MadeFrom, ModelRecord, adapter};
+pub use save::internal;
 
 use super::{
     app::App,
@@ -25,7 +28,8 @@ use super::{
     requests::Request,
 };
 use crate::Result;
-use owner::Task;
+use flight::Event;
+use owner::{Task, Turn};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
@@ -49,7 +53,7 @@ struct Inner {
     /// None: the trainer does not compute the same bytes again.
     log: Option<Log>,
     /// None: it is being unloaded.
-    queue: Option<mpsc::Sender<Task>>,
+    queue: Option<mpsc::Sender<Event>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -73,7 +77,7 @@ impl Model {
                 let head = Head { seq, kind: Some(asked.kind), ..Head::default() };
                 log.append(&head, &asked.bytes, true)?;
             }
-            self.place(&mut inner, app, seq, op);
+            self.place(&mut inner, app, seq, op, Turn::First);
         }
         Ok(ids::request(&self.id, seq))
     }
@@ -94,10 +98,10 @@ impl Model {
         Ok(())
     }
 
-    fn place(&self, inner: &mut Inner, app: &App, seq: i64, op: Op) {
+    fn place(&self, inner: &mut Inner, app: &App, seq: i64, op: Op, turn: Turn) {
         let request = ids::request(&self.id, seq);
         let slot = app.futures.slot(&request).0;
-        let ready = inner.order.place(seq, Some(Task { seq: Some(seq), request, slot, op }));
+        let ready = inner.order.place(seq, Some(Task { seq: Some(seq), request, slot, op, turn }));
         ready.into_iter().for_each(|task| inner.send(task));
     }
 
@@ -114,9 +118,17 @@ impl Model {
         }
     }
 
+    /// Notes that an operation was refused in its turn: done again, it is refused again.
+    pub fn note_refused(&self, app: &App, seq: i64, why: &Error) {
+        if let Some(log) = &mut self.lock().log {
+            let head = Head { seq, refused: Some(why.to_string()), ..Head::default() };
+            app.warn_of(log.append(&head, b"", true));
+        }
+    }
+
     /// Does something after everything that runs or is ready to.
     pub fn after_all(&self, request: &str, slot: Arc<Slot>, op: Op) {
-        self.lock().send(Task { seq: None, request: request.into(), slot, op });
+        self.lock().send(Task { seq: None, request: request.into(), slot, op, turn: Turn::First });
     }
 
     /// Whether an operation of this number has come.
@@ -127,7 +139,10 @@ impl Model {
     /// Ends the thread once it has done what it was given. Answers what waits for it.
     fn unload(&self) -> Option<JoinHandle<()>> {
         let mut inner = self.lock();
-        inner.queue = None;
+        if let Some(queue) = inner.queue.take() {
+            // A thread that is gone needs no telling.
+            let _ = queue.send(Event::End);
+        }
         inner.thread.take()
     }
 }
@@ -146,7 +161,9 @@ impl Inner {
         };
         match &self.queue {
             Some(queue) => {
-                if let Err(mpsc::SendError(task)) = queue.send(task) {
+                if let Err(mpsc::SendError(Event::Task(task))) =
+                    queue.send(Event::Task(Box::new(task)))
+                {
                     task.slot.finish(gone());
                 }
             }

@@ -1,16 +1,29 @@
-//! The thread of a model: it owns the run, and does what comes, one by one.
+//! The thread of a model: it owns the run, and does what comes in its order.
+//!
+//! Passes and steps of the optimizer are handed to the trainer ahead of the one that is waited for, as far
+//! as it allows; everything else waits until nothing is on its way, and nothing goes past it. A model with a
+//! log does one operation at a time: what a snapshot holds is then what came before it.
 
-use super::{Op, record};
+use super::{
+    Op,
+    flight::{Begun, Event, Flying, MOST, Wake},
+    gradient::Gradient,
+    record,
+};
 use crate::serve::{
     app::App,
     futures::{Outcome, Slot, failed},
 };
 use std::{
-    sync::{Arc, mpsc::Receiver},
+    collections::VecDeque,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
     time::Instant,
 };
-use tinsmith_plugin_api::{Adam, Error, ErrorKind, OpenRun, Outcome as Why, Result, Run, ticket};
-use tinsmith_tinker_wire::messages::{ModelCreated, OptimStepped, WeightsLoaded};
+use tinsmith_plugin_api::{Error, ErrorKind, OpenRun, Outcome as Why, Result, Run};
+use tinsmith_tinker_wire::messages::{ModelCreated, WeightsLoaded};
 
 /// An operation and the place of its result.
 pub struct Task {
@@ -19,6 +32,18 @@ pub struct Task {
     pub request: String,
     pub slot: Arc<Slot>,
     pub op: Op,
+    pub turn: Turn,
+}
+
+/// What became of an operation before this server was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It comes for the first time.
+    First,
+    /// A server that was killed had promised it: it is done, whatever the limits say now.
+    Again,
+    /// That server had refused it in its turn, for this reason.
+    Refused(String),
 }
 
 impl Drop for Task {
@@ -41,10 +66,19 @@ pub struct Owner {
     pub steps: u64,
     /// Whether what came last left no gradient and calls for a snapshot.
     pub due: bool,
+    /// What was refused of the step that is being made.
+    pub gradient: Gradient,
+    /// What the trainer has, oldest first.
+    pub flying: VecDeque<Flying>,
+    pub wake: Wake,
+    waiting: VecDeque<Task>,
+    /// Steps of the optimizer that may be on their way. None: one operation at a time.
+    ahead: Option<usize>,
 }
 
 impl Owner {
-    pub fn new(app: Arc<App>, id: &str, base: &str) -> Self {
+    pub fn new(app: Arc<App>, id: &str, base: &str, events: Sender<Event>, logged: bool) -> Self {
+        let can = app.base(base).map_or(1, |base| base.can.max_in_flight);
         Self {
             app,
             id: id.into(),
@@ -53,27 +87,25 @@ impl Owner {
             failed: None,
             steps: 0,
             due: false,
+            gradient: Gradient::default(),
+            flying: VecDeque::new(),
+            wake: Wake(events),
+            waiting: VecDeque::new(),
+            ahead: (!logged).then_some(can.max(1) as usize),
         }
     }
 
-    /// Works until the model is unloaded and the queue is empty. A server that goes down finishes the
-    /// operation in progress, and no other.
-    pub fn work(mut self, tasks: &Receiver<Task>) {
-        for mut task in tasks {
-            if self.app.is_stopping() {
-                task.slot.finish(failed(&stopping()));
-                continue;
+    /// Works until the model is unloaded and all is done. A server that goes down finishes what the
+    /// trainer has, and nothing else.
+    pub fn work(mut self, events: &Receiver<Event>) {
+        let mut more = true;
+        while more || !self.flying.is_empty() {
+            match events.recv() {
+                Ok(Event::Task(task)) => self.waiting.push_back(*task),
+                Ok(Event::Answered) => {}
+                Ok(Event::End) | Err(_) => more = false,
             }
-            let op = std::mem::replace(&mut task.op, Op::Unload);
-            let (name, begun) = (op.name(), Instant::now());
-            let result = self.execute(op, &task);
-            self.app.metrics.count(name, result.is_err(), begun.elapsed());
-            let outcome = result.unwrap_or_else(|e| failed(&e));
-            // Before the client is told: it may delete what it loaded, and the server may be killed.
-            if let (true, Some(seq)) = (self.due, task.seq) {
-                self.snapshot(seq, &outcome);
-            }
-            task.slot.finish(outcome);
+            self.advance();
         }
         self.close(if self.failed.is_some() { Why::Failed } else { Why::Success });
         // A server that is started again goes on with its models; one that was unloaded is done with.
@@ -82,32 +114,80 @@ impl Owner {
         }
     }
 
-    fn execute(&mut self, op: Op, task: &Task) -> Result<Outcome> {
-        match op {
+    /// Tells the results that are there, and begins what may begin.
+    fn advance(&mut self) {
+        loop {
+            self.settle();
+            match self.waiting.pop_front() {
+                Some(task) if self.may_begin(&task.op) => self.begin(task),
+                Some(task) => return self.waiting.push_front(task),
+                None => return,
+            }
+        }
+    }
+
+    fn may_begin(&self, op: &Op) -> bool {
+        let Some(last) = self.flying.back() else { return true };
+        let Some(ahead) = self.ahead else { return false };
+        let steps = self.flying.iter().filter(|flying| flying.is_step()).count();
+        let goes_ahead = matches!(op, Op::Forward(_) | Op::Step(_));
+        goes_ahead && steps < ahead && self.flying.len() < MOST && !last.holds()
+    }
+
+    fn begin(&mut self, mut task: Task) {
+        if self.app.is_stopping() {
+            return task.slot.finish(failed(&stopping()));
+        }
+        let op = std::mem::replace(&mut task.op, Op::Unload);
+        let (name, begun) = (op.name(), Instant::now());
+        match self.execute(op, &task) {
+            Ok(Begun::Flies(what)) => self.flying.push_back(Flying { task, name, begun, what }),
+            Ok(Begun::Done(outcome)) => self.tell(&task, name, begun, Ok(outcome)),
+            Err(e) => self.tell(&task, name, begun, Err(e)),
+        }
+    }
+
+    /// Puts a result where it is asked for.
+    pub fn tell(
+        &mut self,
+        task: &Task,
+        name: &'static str,
+        begun: Instant,
+        result: Result<Outcome>,
+    ) {
+        self.app.metrics.count(name, result.is_err(), begun.elapsed());
+        let outcome = result.unwrap_or_else(|e| failed(&e));
+        // Before the client is told: it may delete what it loaded, and the server may be killed.
+        if let (true, Some(seq)) = (self.due, task.seq) {
+            self.snapshot(seq, &outcome);
+        }
+        task.slot.finish(outcome);
+    }
+
+    fn execute(&mut self, op: Op, task: &Task) -> Result<Begun> {
+        let outcome = match op {
+            Op::Forward(asked) => return self.begin_pass(asked, task),
+            Op::Step(adam) => return self.begin_step(adam, task),
             Op::Open { from, answer, again } => {
                 // Another checkpoint may be deleted; the way back must not depend on it.
                 let borrowed = !again && matches!(from, OpenRun::Saved { .. });
                 self.open(from)?;
                 self.due = borrowed;
-                Ok(Outcome::Json(answer))
+                Outcome::Json(answer)
             }
-            Op::Done(result) => Ok(Outcome::Json(result)),
-            Op::Refused(why) => Err(why),
+            Op::Done(result) => Outcome::Json(result),
+            Op::Refused(why) => return Err(why),
             Op::Unload => {
                 // On the disk before it is answered: another server must not bring it back.
                 self.app.change_model(&self.id, |model| model.unloaded = true);
                 self.app.models.unload(&self.id);
                 let kind = "unload_model".into();
-                json(&ModelCreated { model_id: self.id.clone(), kind })
+                json(&ModelCreated { model_id: self.id.clone(), kind })?
             }
-            Op::Load { path, optimizer } => self.load(path, optimizer),
-            Op::Forward(forward) => {
-                let result = self.run().and_then(|run| super::forward::run(run, &forward));
-                self.trusted(result).map(Outcome::Output)
-            }
-            Op::Step(adam) => self.step(adam),
-            Op::Save(save) => self.save(save, task),
-        }
+            Op::Load { path, optimizer } => self.load(path, optimizer)?,
+            Op::Save(save) => self.save(save, task)?,
+        };
+        Ok(Begun::Done(outcome))
     }
 
     fn open(&mut self, from: OpenRun) -> Result<()> {
@@ -116,6 +196,7 @@ impl Owner {
             Ok(run) => {
                 self.close(Why::Success);
                 (self.run, self.failed) = (Some(run), None);
+                self.gradient = Gradient::default();
                 self.app.change_model(&self.id, |model| model.corrupted = false);
                 Ok(())
             }
@@ -144,42 +225,36 @@ impl Owner {
         json(&WeightsLoaded { path: Some(path), model_id, kind: "load_weights".into() })
     }
 
-    fn step(&mut self, adam: Adam) -> Result<Outcome> {
-        let result = self.run().and_then(|run| {
-            let (done, ticket) = ticket();
-            run.optim_step(adam, done);
-            ticket.wait()
-        });
-        let metrics = self.trusted(result)?;
-        self.steps += 1;
-        self.due |= self.steps >= self.app.settings.snapshot_steps;
-        let finite = metrics.into_iter().filter(|(_, value)| value.is_finite()).collect();
-        json(&OptimStepped { metrics: Some(finite) })
-    }
-
     /// The run, if it is to be trusted.
     pub fn run(&mut self) -> Result<&mut dyn Run> {
         match (&mut self.run, &self.failed) {
             (Some(run), None) => Ok(run.as_mut()),
-            (_, why) => {
-                let why = why.as_deref().unwrap_or("it was never opened");
-                let last = self.app.checkpoints.list(Some(&self.id));
-                let e = format!("the model was given up after an earlier failure: {why}");
-                Err(Error::new(ErrorKind::OTHER, e).with_hint(record::go_on_from(last.last())))
-            }
+            (_, why) => Err(given_up(&self.app, &self.id, why.as_deref())),
         }
     }
 
+    /// What is answered once the run is not to be trusted any more.
+    pub fn given_up(&self) -> Error {
+        given_up(&self.app, &self.id, self.failed.as_deref())
+    }
+
     /// What failed and was not refused has an unknown effect: nothing is done to the run any more.
-    fn trusted<T>(&mut self, result: Result<T>) -> Result<T> {
-        if let Err(e) = &result
-            && e.kind() != ErrorKind::REJECTED
-            && self.failed.is_none()
-        {
+    pub fn trusted<T>(&mut self, result: Result<T>) -> Result<T> {
+        result.map_err(|e| {
+            if e.kind() == ErrorKind::REJECTED || self.failed.is_some() {
+                return e;
+            }
             self.failed = Some(e.to_string());
             self.app.change_model(&self.id, |model| model.corrupted = true);
-        }
-        result
+            let way = way_back(&self.app, &self.id);
+            let hint = e.hint().map_or_else(|| way.clone(), |hint| format!("{hint}; {way}"));
+            // The client asked for nothing wrong: it is the trainer's key, or its session, that is.
+            let e = match e.kind() {
+                ErrorKind::NOT_FOUND | ErrorKind::CONFIG => e.with_kind(ErrorKind::OTHER),
+                _ => e,
+            };
+            e.with_hint(hint)
+        })
     }
 
     fn close(&mut self, why: Why) {
@@ -187,6 +262,17 @@ impl Owner {
             self.app.warn_of(run.close(why).map_err(crate::Error::from));
         }
     }
+}
+
+fn given_up(app: &App, id: &str, why: Option<&str>) -> Error {
+    let why = why.unwrap_or("it was never opened");
+    let e = format!("the model was given up after an earlier failure: {why}");
+    Error::new(ErrorKind::OTHER, e).with_hint(way_back(app, id))
+}
+
+/// Where a client goes on that cannot go on with the model.
+fn way_back(app: &App, id: &str) -> String {
+    record::go_on_from(app.checkpoints.list(Some(id)).last())
 }
 
 fn stopping() -> Error {

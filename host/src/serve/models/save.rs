@@ -70,8 +70,11 @@ impl Owner {
     fn write(&mut self, path: &TinkerPath, asked: Asked, request: &str) -> Result<Record> {
         let name = ids::random().map_err(internal)?;
         self.app.begin_files(&name, &self.base).map_err(internal)?;
+        let remote = !self.app.base(&self.base)?.can.deterministic;
         let saved = self.saved(match path.kind {
             Kind::Training => Save::State { name: name.clone(), optimizer: true },
+            // Today's services give files of training checkpoints only.
+            Kind::External if remote => Save::State { name: name.clone(), optimizer: true },
             Kind::Sampler | Kind::External => Save::Sampler { name: name.clone() },
         })?;
         let model = self

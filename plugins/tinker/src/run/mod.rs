@@ -2,8 +2,9 @@
 A model on the server. Its operations are numbered and encoded as they are called for, and sent in that
 order by one task; their results are waited for side by side.
 
-After the first failure with an unknown effect nothing more is sent, and the host opens a new run from the
-last good checkpoint. What the server refused changed nothing: the run goes on.
+After the first failure nothing more is sent: what the server made of what it has is unknown, and the host
+opens a new run from the last good checkpoint. What the server refused as a whole is none: it changed
+nothing, and its number counts as come.
 */
 
 mod open;

@@ -4,7 +4,7 @@ use super::behind;
 use crate::{
     bodies::Chunk,
     connection::Connection,
-    http::{Call, lost},
+    http::Call,
     poll::{self, Outcome, poll},
 };
 use futures_util::{
@@ -51,6 +51,15 @@ impl Shared {
     }
 }
 
+/// What is refused of a pass of several requests leaves the others: half of it was done, or their numbers
+/// never come.
+fn of_many(e: Error, requests: usize) -> Error {
+    match e.kind() {
+        ErrorKind::REJECTED if requests > 1 => e.with_kind(ErrorKind::OTHER),
+        _ => e,
+    }
+}
+
 /// Sends one operation after the other: the next when the server has taken the last.
 pub(super) async fn send_in_order(shared: Arc<Shared>, mut queue: UnboundedReceiver<Op>) {
     while let Some(op) = queue.recv().await {
@@ -64,7 +73,8 @@ pub(super) async fn send_in_order(shared: Arc<Shared>, mut queue: UnboundedRecei
         }
         match op {
             Op::Pass { batch, chunks, done } => {
-                match shared.note(submit(&shared.connection, &chunks).await) {
+                let sent = submit(&shared.connection, &chunks).await;
+                match shared.note(sent.map_err(|e| of_many(e, chunks.len()))) {
                     Ok(promises) => {
                         let shared = Arc::clone(&shared);
                         tokio::spawn(async move {
@@ -132,12 +142,6 @@ fn waiting<T>(done: &Mutex<Done<T>>, reason: &str) {
 /// Sends the requests of a pass: one after the other, or the first one last and the others at once, as
 /// far as the server's budget of bytes goes.
 async fn submit(connection: &Connection, chunks: &[Chunk]) -> Result<Vec<Promise>> {
-    // Of several requests the server may have taken others, or waits for the numbers of the rest.
-    let whole = |e: Error| match chunks.len() {
-        1 => e,
-        _ if e.kind() == ErrorKind::REJECTED => lost(&e),
-        _ => e,
-    };
     let mut promises: Vec<Option<Promise>> = vec![None; chunks.len()];
     if connection.server.parallel && chunks.len() > 1 {
         let mut sending = FuturesUnordered::new();
@@ -152,13 +156,13 @@ async fn submit(connection: &Connection, chunks: &[Chunk]) -> Result<Vec<Promise
             }
             if let Some((i, size, promise)) = sending.next().await {
                 room += size;
-                promises[i] = Some(promise.map_err(whole)?);
+                promises[i] = Some(promise?);
             }
         }
-        promises[0] = Some(send(connection, &chunks[0]).await.map_err(whole)?);
+        promises[0] = Some(send(connection, &chunks[0]).await?);
     } else {
         for (i, chunk) in chunks.iter().enumerate() {
-            promises[i] = Some(send(connection, chunk).await.map_err(whole)?);
+            promises[i] = Some(send(connection, chunk).await?);
         }
     }
     Ok(promises.into_iter().flatten().collect())
@@ -185,6 +189,7 @@ async fn pass(
     let results = join_all(promises.iter().map(|promise| poll(http, promise, true, &say))).await;
     let outputs = results.into_iter().map(|result| read(result?)).collect::<Result<Vec<Output>>>();
     let forward = outputs.and_then(|outputs| together(batch, chunks, outputs));
+    let forward = forward.map_err(|e| of_many(e, chunks.len()));
     let forward = shared.note(forward);
     done.into_inner().unwrap_or_else(PoisonError::into_inner).finish(forward);
 }

@@ -11,7 +11,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use std::{convert::Infallible, sync::Arc};
 use tinsmith_plugin_api::{
-    Done, DoneSink, Error, ErrorKind, Result, SampleRequest, Samples, StopReason, StreamDecoder,
+    DoneSink, Error, ErrorKind, Result, SampleRequest, Samples, StopReason, StreamDecoder,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -44,12 +44,7 @@ impl DoneSink<Samples> for Sink {
 pub fn sample(app: &Arc<App>, source: Source, request: SampleRequest) -> UnboundedReceiver<Event> {
     let (events, received) = unbounded_channel();
     let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || match app.sampler(&source) {
-        Ok(sampler) => sampler.sample(request, Done::new(Box::new(Sink(events)))),
-        Err(e) => {
-            let _ = events.send(Event::End(Err(e)));
-        }
-    });
+    tokio::task::spawn_blocking(move || app.draw(&source, request, None, Sink(events)));
     received
 }
 
