@@ -39,6 +39,17 @@ fn what_was_saved_here_is_listed_and_deleted() {
     assert_eq!((&rows[0]["step"], &rows[1]["kind"]), (&2.into(), &"final".into()));
     let shown = sandbox.show(&["checkpoints", "list", "--output", "out"]);
     assert!(shown.contains("000002") && shown.contains("kept"), "{shown}");
+    let publish = |name: &str, more: &[&str]| {
+        let args = ["checkpoints", "publish", "latest", name, "--output", "out"];
+        sandbox.show(&[&args, more].concat())
+    };
+    let shown = publish("final", &["--yes"]);
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert!(shown.contains("trainer `local` publishes nothing"), "{shown}");
+    assert!(shown.contains("hint: `tinsmith download`"), "{shown}");
+    let shown = publish("000009", &[]);
+    assert!(shown.starts_with("exit 2\n") && shown.contains("it has `000002`, `final`"), "{shown}");
+    assert_eq!(rows[0]["public"], Value::Null);
     let delete = |names: &[&str]| {
         let args = [&["checkpoints", "delete", "latest"], names, &["--output", "out"]].concat();
         sandbox.show(&args)
@@ -61,7 +72,7 @@ fn what_was_saved_here_is_listed_and_deleted() {
 }
 
 #[test]
-fn what_was_saved_on_a_server_expires_and_is_deleted_there() {
+fn what_was_saved_on_a_server_is_published_expires_and_is_deleted_there() {
     let server = Server::start(&[]);
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
     let trainer =
@@ -81,6 +92,24 @@ fn what_was_saved_on_a_server_expires_and_is_deleted_there() {
     let shown = sandbox.show(&ttl);
     assert!(shown.starts_with("exit 0\n") && shown.contains("expires in 7,200 seconds"), "{shown}");
     assert!(listed(&sandbox)[0]["expires"].is_string());
+    let public = || {
+        let rows = listed(&sandbox);
+        [rows[0]["public"].clone(), rows[1]["public"].clone()]
+    };
+    let checkpoints =
+        |args: &[&str]| sandbox.show(&[&["checkpoints"], args, &["--output", "out"]].concat());
+    let shown = checkpoints(&["publish", "latest", "final"]);
+    assert!(shown.starts_with("exit 2\n"), "{shown}");
+    assert!(shown.contains("lets everybody read the weights of `final`"), "{shown}");
+    assert!(shown.contains("hint: say `--yes`"), "{shown}");
+    assert_eq!(public(), [false, false], "nothing is published by mistake");
+    let shown = checkpoints(&["publish", "latest", "final", "--yes"]);
+    assert!(shown.starts_with("exit 0\n") && shown.contains("tinker://"), "{shown}");
+    assert_eq!(public(), [false, true]);
+    let shown = checkpoints(&["list"]);
+    assert!(shown.contains("kept, public") && shown.matches("public").count() == 1, "{shown}");
+    assert!(checkpoints(&["unpublish", "latest", "final"]).starts_with("exit 0\n"));
+    assert_eq!(public(), [false, false]);
     let shown = sandbox.show(&["checkpoints", "delete", "latest", "000002", "--output", "out"]);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     assert_eq!(states(&sandbox), [state("000002", "deleted"), state("final", "kept")]);
