@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 use tinsmith_plugin_api::{Error, ErrorKind, Result};
 use tinsmith_tinker_wire::{
-    answer::{Answer, Category, Failure, Queue, detail},
+    answer::{Answer, Category, Failure, Queue, detail, present},
     messages::{Promise, RetrieveFuture},
 };
 
@@ -40,7 +40,6 @@ pub(crate) async fn poll(
     let body = RetrieveFuture {
         request_id: promise.request_id.clone(),
         allow_metadata_only: false,
-        model_id: promise.model_id.clone(),
     };
     let mut call = Call::post("retrieve_future", &body).timeout(TIMEOUT);
     if binary {
@@ -146,7 +145,9 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(result: Outcome, what: &str) 
         Error::new(ErrorKind::NETWORK, format!("the result of `{what}` is garbled: {why}"))
     };
     match result {
-        Outcome::Json(value) => serde_json::from_value(value).map_err(|e| garbled(e.to_string())),
+        Outcome::Json(value) => {
+            serde_json::from_value(present(value)).map_err(|e| garbled(e.to_string()))
+        }
         Outcome::Proto(_) => Err(garbled("it is binary".into())),
     }
 }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tinsmith_plugin_api::{Error, ErrorKind, Result, Secret, Services};
-use tinsmith_tinker_wire::{API, JSON, PROTOBUF, messages::Token};
+use tinsmith_tinker_wire::{API, JSON, PROTOBUF, answer::present, messages::Token};
 
 /// Bytes of an answer at most.
 const MOST_BYTES: usize = 1 << 30;
@@ -64,7 +64,8 @@ impl Response {
     }
 
     pub fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|e| {
+        let read = serde_json::from_slice(&self.body).map(present);
+        read.and_then(serde_json::from_value).map_err(|e| {
             Error::new(
                 ErrorKind::NETWORK,
                 format!("the answer to `{path}` is not what it should be: {e}"),
