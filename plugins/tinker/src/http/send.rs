@@ -11,7 +11,7 @@ use reqwest::header::{
 };
 use serde::de::DeserializeOwned;
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use tinsmith_plugin_api::{Error, ErrorKind, Result, Secret, Services};
@@ -20,7 +20,9 @@ use tinsmith_tinker_wire::{API, JSON, PROTOBUF, answer::present, messages::Token
 /// Bytes of an answer at most.
 const MOST_BYTES: usize = 1 << 30;
 /// Seconds between two tries while the account has no funds.
-const NO_FUNDS_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const NO_FUNDS_PAUSE: Duration = Duration::from_secs(5);
+/// Seconds for which a lack of funds is waited out at most, whatever the server says: a year.
+const LONGEST_FUNDS_WAIT: u64 = 365 * 24 * 3600;
 /// Longest wait that a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -85,8 +87,8 @@ pub(crate) struct Http {
     exchanges: AtomicBool,
     pub clock: Clock,
     pub patience: Duration,
-    /// For how long a lack of funds is waited out.
-    funds_patience: Duration,
+    /// Seconds for which a lack of funds is waited out.
+    funds_patience: AtomicU64,
     pub services: Services,
 }
 
@@ -109,7 +111,7 @@ impl Http {
             .map_err(|e| {
                 Error::new(ErrorKind::OTHER, format!("set up HTTP: {}", e.without_url()))
             })?;
-        let funds_patience = Duration::from_secs(3600);
+        let funds_patience = AtomicU64::new(3600);
         let exchanges = AtomicBool::new(false);
         Ok(Self { client, base, auth, exchanges, clock, patience, funds_patience, services })
     }
@@ -117,6 +119,17 @@ impl Http {
     /// From now on, the key is exchanged for a token.
     pub fn exchange_keys(&self) {
         self.exchanges.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, a lack of funds is waited out for so many seconds.
+    pub fn wait_for_funds(&self, seconds: u64) {
+        self.funds_patience.store(seconds.min(LONGEST_FUNDS_WAIT), Ordering::Relaxed);
+    }
+
+    /// Whether funds that have been lacking since then are waited for on.
+    pub fn waits_for_funds(&self, since: Instant) -> bool {
+        let patience = Duration::from_secs(self.funds_patience.load(Ordering::Relaxed));
+        since.elapsed() < self.clock.time(patience)
     }
 
     /// Sends a call without credentials to any address: a download.
@@ -140,7 +153,7 @@ impl Http {
                 Ok(answer) => {
                     let error = refused(&self.base, &call.path, &answer);
                     match answer.status {
-                        402 if begin.elapsed() < self.clock.time(self.funds_patience) => {
+                        402 if self.waits_for_funds(begin) && !self.services.cancelled() => {
                             if !told {
                                 self.services.warn(format!("{error}; waiting for funds"));
                             }

@@ -138,7 +138,8 @@ async fn submit(connection: &Connection, chunks: &[Chunk]) -> Result<Vec<Promise
     let mut promises: Vec<Option<Promise>> = vec![None; chunks.len()];
     if connection.server.parallel && chunks.len() > 1 {
         let mut sending = FuturesUnordered::new();
-        let (mut room, mut sent) = (connection.server.in_flight_bytes as i64, 0);
+        let (mut room, mut sent) =
+            (i64::try_from(connection.server.in_flight_bytes).unwrap_or(i64::MAX), 0);
         let mut waiting = chunks.iter().enumerate().skip(1).peekable();
         while waiting.peek().is_some() || !sending.is_empty() {
             while room >= 0
