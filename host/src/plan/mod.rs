@@ -18,7 +18,7 @@ mod shift;
 mod unusual;
 
 pub use context::check_context;
-pub use estimate::{Estimate, Speed, usd_per_token};
+pub use estimate::{Estimate, Speed, dollars, usd_per_token};
 pub use honoured::check_honoured;
 pub use mix::Mix;
 pub use normalise::fold;
