@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 use tinsmith_plugin_api::{Error, ErrorKind, Result};
 use tinsmith_tinker_wire::{
-    answer::{Answer, Category, Failure, Queue, detail, present},
+    answer::{Answer, Category, Failure, Queue, detail},
     messages::{Promise, RetrieveFuture},
 };
 
@@ -142,9 +142,7 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(result: Outcome, what: &str) 
         Error::new(ErrorKind::NETWORK, format!("the result of `{what}` is garbled: {why}"))
     };
     match result {
-        Outcome::Json(value) => {
-            serde_json::from_value(present(value)).map_err(|e| garbled(e.to_string()))
-        }
+        Outcome::Json(value) => serde_json::from_value(value).map_err(|e| garbled(e.to_string())),
         Outcome::Proto(_) => Err(garbled("it is binary".into())),
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Server {
     pub forward_endpoint: bool,
     /// Whether an operation that comes twice is applied once.
     pub dedupes: bool,
+    /// Whether it is known to make a model of a checkpoint in one call.
+    pub makes_models_of_checkpoints: bool,
     /// Whether the requests of one operation may be sent at once.
     pub parallel: bool,
     /// Whether bodies are compressed.
@@ -125,6 +127,7 @@ impl Server {
             },
             forward_endpoint: openapi["paths"].get("/api/v1/forward").is_some() || !known,
             dedupes: config.resend.unwrap_or(knows_numbers),
+            makes_models_of_checkpoints: knows_numbers,
             // A server that ignores numbers executes in the order of arrival.
             parallel: client.parallel_fwdbwd_chunks && knows_numbers,
             compress: client.proto_compress_fwdbwd,

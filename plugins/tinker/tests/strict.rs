@@ -225,12 +225,33 @@ fn a_checkpoint_is_loaded_listed_published_and_deleted_there() {
     let loads: Vec<Value> = fake.of("load_weights").iter().map(Asked::json).collect();
     assert_eq!((&loads[1]["model_id"], &loads[1]["seq_id"]), (&json!(RUN), &json!(1)));
     assert_eq!(fake.of("optim_step")[0].json()["seq_id"], 2);
+    assert_eq!(fake.of("create_model")[0].json()["lora_config"]["train_unembed"], true, "as usual");
     let listed = trainer.checkpoints(Some(&RunId(RUN.into()))).unwrap();
     let uris: Vec<&str> = listed.iter().map(|c| c.uri.as_str()).collect();
     assert_eq!(uris, [uri.as_str(), &format!("tinker://{RUN}/sampler_weights/a")]);
     trainer.publish(&uri, true).unwrap();
     trainer.delete(&uri).unwrap();
     assert_eq!(trainer.set_ttl(&uri, None).unwrap_err().kind(), ErrorKind::UNSUPPORTED);
+}
+
+/// It refuses to load an adapter into one of another form, and says nothing of the form but the rank.
+#[test]
+fn a_checkpoint_is_loaded_into_an_adapter_of_the_form_that_the_run_began_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = strict(folder.path().to_owned(), Arc::default());
+    let (trainer, host) = fake.trainer(&json!({}));
+    open(&trainer).close(Outcome::Failed).unwrap();
+    // Another process, with the storage of the run.
+    let next = fake.trainer_with(&json!({}), host.services());
+    let uri = format!("tinker://{RUN}/weights/a");
+    next.open(OpenRun::Saved { uri, optimizer: true }).unwrap();
+    let made: Vec<Value> =
+        fake.of("create_model").iter().map(|a| a.json()["lora_config"].clone()).collect();
+    let form = |of: &Value| {
+        ["rank", "train_attn", "train_mlp", "train_unembed"].map(|key| of[key].clone())
+    };
+    assert_eq!(form(&made[0]), [json!(4), json!(true), json!(true), json!(false)]);
+    assert_eq!(form(&made[1]), form(&made[0]));
 }
 
 #[test]
