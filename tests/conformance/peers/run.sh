@@ -29,6 +29,12 @@ server=""
 stop() {
     # The server starts others: all of its group go.
     [ -z "$server" ] || kill -- "-$server" 2>/dev/null || true
+    # One that does not end when it is asked to would answer in the place of the next.
+    for _ in $(seq 20); do
+        [ -n "$server" ] && kill -0 -- "-$server" 2>/dev/null || break
+        sleep 0.5
+    done
+    [ -z "$server" ] || kill -9 -- "-$server" 2>/dev/null || true
     server=""
 }
 trap 'stop; rm -rf "$work"' EXIT
