@@ -62,6 +62,7 @@ pub trait TrainerHandle: Send + Sync {
     fn checkpoints(&self, run: Option<&RunId>) -> Result<Vec<Checkpoint>>;
     fn delete(&self, uri: &str) -> Result<()>;
     fn set_ttl(&self, uri: &str, seconds: Option<u64>) -> Result<()>;
+    fn publish(&self, uri: &str, public: bool) -> Result<()>;
     fn export(&self, uri: &str, what: Export, out: &mut dyn FileSink) -> Result<()>;
 }
 

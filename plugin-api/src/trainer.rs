@@ -64,6 +64,16 @@ pub trait Trainer: Sized + Send + Sync + 'static {
         Err(crate::Error::unsupported(format!("trainer `{}` has no expiry", Self::NAME)))
     }
 
+    /// Lets everybody read a checkpoint who knows its uri, or nobody but its owner again.
+    ///
+    /// # Errors
+    /// `unsupported` unless implemented; `not_found`, `network`.
+    fn publish(&self, uri: &str, public: bool) -> Result<()> {
+        let _ = (uri, public);
+        Err(crate::Error::unsupported(format!("trainer `{}` publishes nothing", Self::NAME))
+            .with_hint("`tinsmith download` gives the files of a checkpoint, to put where others find them"))
+    }
+
     /// Streams the files of a checkpoint. Staging, sha256, path checks and renaming are the host's.
     ///
     /// # Errors
@@ -326,6 +336,9 @@ pub struct Checkpoint {
     /// When it expires, RFC 3339.
     #[serde(default)]
     pub expires: Option<String>,
+    /// Whether everybody may read it; None where the trainer publishes nothing.
+    #[serde(default)]
+    pub public: Option<bool>,
 }
 
 /// Why a run ends.

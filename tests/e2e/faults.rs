@@ -214,9 +214,22 @@ fn a_limit_in_dollars_ends_with_a_checkpoint() {
     assert!((usd - tokens / 1000.0).abs() < 1e-9 && usd > 0.0 && usd <= 0.2, "{usd} {tokens}");
     assert!(stopped["progress"]["step"].as_u64().unwrap() < STEPS);
     assert!(!stopped["checkpoints"].as_array().unwrap().is_empty());
+    let shown = sandbox.show(&["status", "latest", "--output", "out"]);
+    assert!(shown.contains(" cost $0.") && shown.contains(" of at most $0.200"), "{shown}");
+    let told = |args: &[&str]| -> Value {
+        let output = sandbox.run(&[args, &["--output", "out", "--format", "json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(
+        told(&["status", "latest"])["cost"],
+        serde_json::json!({"usd": usd, "max_usd": 0.2})
+    );
+    assert_eq!(told(&["status"])["usd"], usd);
     let on = ["train", "--resume", "latest", "--output", "out", "--set", "limits.max_usd=9"];
     let shown = sandbox.show(&on);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     assert_eq!(record(&sandbox)["progress"]["step"], STEPS);
     assert!(record(&sandbox)["progress"]["usd"].as_f64().unwrap() > usd);
+    let shown = sandbox.show(&["status", "latest", "--output", "out"]);
+    assert!(shown.contains(" of at most $9.00"), "{shown}");
 }

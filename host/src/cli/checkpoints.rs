@@ -3,7 +3,8 @@
 use super::{
     Style, Ui,
     args::{
-        CheckpointsCommand, CheckpointsDeleteArgs, CheckpointsListArgs, CheckpointsTtlArgs, Format,
+        CheckpointArgs, CheckpointsCommand, CheckpointsDeleteArgs, CheckpointsListArgs,
+        CheckpointsPublishArgs, CheckpointsTtlArgs, Format,
     },
     download::choose_checkpoint,
     tooling::{tools_of_run, typed},
@@ -26,6 +27,8 @@ pub fn run(command: &CheckpointsCommand, ui: &Ui) -> Result<()> {
     match command {
         CheckpointsCommand::List(args) => list(args, ui),
         CheckpointsCommand::Ttl(args) => ttl(args, ui),
+        CheckpointsCommand::Publish(args) => publish(args, ui),
+        CheckpointsCommand::Unpublish(args) => unpublish(args, ui),
         CheckpointsCommand::Delete(args) => delete(args, ui),
     }
 }
@@ -61,12 +64,13 @@ fn list(args: &CheckpointsListArgs, ui: &Ui) -> Result<()> {
             ui.json_line(&json!({
                 "name": other.name, "uri": other.uri, "state": "unrecorded",
                 "bytes": other.bytes, "created": other.created, "expires": other.expires,
+                "public": other.public,
             }))?;
         }
         return Ok(());
     }
     let head = format!(
-        "{:<12}{:>8}  {:<10}{:>14}  {:<21}expires",
+        "{:<12}{:>8}  {:<14}{:>12}  {:<21}expires",
         "name", "step", "state", "bytes", "created"
     );
     ui.data(ui.paint(Style::Bold, head))?;
@@ -77,15 +81,21 @@ fn list(args: &CheckpointsListArgs, ui: &Ui) -> Result<()> {
         let bytes = other.bytes.map_or_else(String::new, grouped);
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         ui.data(format!(
-            "{:<12}{:>8}  {:<10}{bytes:>14}  {:<21}{}",
+            "{:<12}{:>8}  {:<14}{bytes:>12}  {:<21}{}",
             other.name,
             "",
-            "unrecorded",
+            state("unrecorded", other.public),
             text(&other.created),
             text(&other.expires)
         ))?;
     }
     Ok(())
+}
+
+/// What a table says of a checkpoint.
+fn state(kept: &str, public: Option<bool>) -> String {
+    let public = if public == Some(true) { ", public" } else { "" };
+    format!("{kept}{public}")
 }
 
 /// A checkpoint as it is recorded, and as the trainer has it.
@@ -111,12 +121,16 @@ impl Row<'_> {
         self.kept.as_ref()?.expires.as_deref()
     }
 
+    fn public(&self) -> Option<bool> {
+        self.kept.as_ref()?.public
+    }
+
     fn json(&self) -> serde_json::Value {
         let entry = self.entry;
         json!({
             "name": entry.name, "step": entry.step, "kind": entry.kind, "uri": entry.uri,
             "state": self.state(), "bytes": self.bytes(), "created": entry.created,
-            "expires": self.expires(),
+            "expires": self.expires(), "public": self.public(),
         })
     }
 
@@ -124,10 +138,10 @@ impl Row<'_> {
         let entry = self.entry;
         let second = entry.created.get(..19).unwrap_or(&entry.created);
         format!(
-            "{:<12}{:>8}  {:<10}{:>14}  {second:<21}{}",
+            "{:<12}{:>8}  {:<14}{:>12}  {second:<21}{}",
             entry.name,
             grouped(entry.step),
-            self.state(),
+            state(self.state(), self.public()),
             self.bytes().map_or_else(String::new, grouped),
             self.expires().unwrap_or(if self.kept.is_some() { "never" } else { "" })
         )
@@ -148,6 +162,34 @@ fn ttl(args: &CheckpointsTtlArgs, ui: &Ui) -> Result<()> {
         None => "never expires".to_owned(),
     };
     ui.info(format_args!("checkpoint {} {when}", entry.name));
+    Ok(())
+}
+
+fn publish(args: &CheckpointsPublishArgs, ui: &Ui) -> Result<()> {
+    let CheckpointArgs { run, name, output } = &args.checkpoint;
+    let folder = RunFolder::find(&output.dir(None), run)?;
+    let record = RunRecord::read(&folder.record())?;
+    let entry = choose_checkpoint(&folder, &record, Some(name))?;
+    if !args.yes {
+        return Err(Error::usage(format!("this lets everybody read the weights of `{name}`"))
+            .hint("say `--yes` if that is what you want"));
+    }
+    trainer(&folder, &record, ui)?
+        .publish(&entry.uri, true)
+        .map_err(|e| Error::from(e).context(format!("publish checkpoint `{name}`")))?;
+    ui.info(format_args!("everybody may read checkpoint {name}: {}", entry.uri));
+    Ok(())
+}
+
+fn unpublish(args: &CheckpointArgs, ui: &Ui) -> Result<()> {
+    let CheckpointArgs { run, name, output } = args;
+    let folder = RunFolder::find(&output.dir(None), run)?;
+    let record = RunRecord::read(&folder.record())?;
+    let entry = choose_checkpoint(&folder, &record, Some(name))?;
+    trainer(&folder, &record, ui)?
+        .publish(&entry.uri, false)
+        .map_err(|e| Error::from(e).context(format!("unpublish checkpoint `{name}`")))?;
+    ui.info(format_args!("nobody else may read checkpoint {name} any more"));
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! `tinsmith runs`: what there is of runs, and what can be made of their files.
 
+mod diff;
+
 use super::{
     Ui,
     args::{Format, RunsCommand, RunsListArgs, RunsReportArgs, RunsShowArgs, StatusArgs},
@@ -22,6 +24,7 @@ pub fn run(command: &RunsCommand, ui: &Ui) -> Result<()> {
             let (run, output, format) = (Some(run.clone()), output.clone(), *format);
             status::run(&StatusArgs { run, follow: false, output, format }, ui)
         }
+        RunsCommand::Diff(args) => diff::run(args, ui),
         RunsCommand::Report(args) => report(args, ui),
     }
 }

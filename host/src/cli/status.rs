@@ -44,7 +44,8 @@ fn list(all: &[RunFolder], output: &str, args: &StatusArgs, ui: &Ui) -> Result<(
             ui.json_line(&json!({
                 "id": record.id, "name": record.name, "status": state(record),
                 "step": record.progress.step, "steps": record.plan.steps,
-                "nll": record.last.get("nll"), "base_model": record.base_model,
+                "nll": record.last.get("nll"), "usd": record.progress.usd,
+                "base_model": record.base_model,
                 "created": record.created, "updated": record.updated,
             }))?;
         }

@@ -131,7 +131,8 @@ fn price(config: &Config) -> Option<(f64, String)> {
 }
 
 /// `$12.30`; below a dollar with as many digits as tell something.
-fn dollars(usd: f64) -> String {
+#[must_use]
+pub fn dollars(usd: f64) -> String {
     match usd {
         0.0 => "$0".to_owned(),
         x if x >= 1.0 => format!("${x:.2}"),

@@ -18,7 +18,7 @@ mod shift;
 mod unusual;
 
 pub use context::check_context;
-pub use estimate::{Estimate, Rates, Speed, rates, usd_per_token};
+pub use estimate::{Estimate, Rates, Speed, dollars, rates, usd_per_token};
 pub use honoured::check_honoured;
 pub use mix::Mix;
 pub use normalise::fold;

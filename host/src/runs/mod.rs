@@ -5,6 +5,7 @@ What remains of a run: its record, its journals, its adapter.
 absent after a crash.
 */
 
+mod diff;
 mod durable;
 mod folder;
 mod id;
@@ -18,6 +19,7 @@ mod samples;
 mod speed;
 mod staging;
 
+pub use diff::{Diff, Figure, Losses, Pair, Setting};
 pub use durable::{create_folder, open_to, replace, replace_folder, sync_folder};
 pub use folder::RunFolder;
 pub use id::{new_id, now, seconds_since};

@@ -98,6 +98,7 @@ impl TrainerHandle for Fake {
                 bytes: None,
                 created: None,
                 expires: None,
+                public: None,
             }
         });
         Ok(listed.collect())
@@ -112,6 +113,10 @@ impl TrainerHandle for Fake {
 
     fn set_ttl(&self, _: &str, _: Option<u64>) -> Result<()> {
         Err(Error::unsupported("the fake has no expiry"))
+    }
+
+    fn publish(&self, _: &str, _: bool) -> Result<()> {
+        Err(Error::unsupported("the fake publishes nothing"))
     }
 
     fn export(&self, _: &str, _: Export, _: &mut dyn FileSink) -> Result<()> {

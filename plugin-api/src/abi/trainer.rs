@@ -31,6 +31,8 @@ pub trait RawTrainer: Send + Sync + 'static {
     fn delete(&self, uri: RStr<'_>) -> RResult<(), RawError>;
     /// See [`Trainer::set_ttl`].
     fn set_ttl(&self, uri: RStr<'_>, seconds: ROption<u64>) -> RResult<(), RawError>;
+    /// See [`Trainer::publish`].
+    fn publish(&self, uri: RStr<'_>, public: bool) -> RResult<(), RawError>;
     /// `what` is an [`Export`] as JSON.
     #[sabi(last_prefix_field)]
     fn export(&self, uri: RStr<'_>, what: RStr<'_>, out: SinkObject<'_>) -> RResult<(), RawError>;
@@ -106,6 +108,10 @@ impl<T: Trainer> RawTrainer for Exported<Held<T>> {
         guard(&self.0.what, || self.0.trainer.get()?.set_ttl(uri.as_str(), seconds.into_option()))
     }
 
+    fn publish(&self, uri: RStr<'_>, public: bool) -> RResult<(), RawError> {
+        guard(&self.0.what, || self.0.trainer.get()?.publish(uri.as_str(), public))
+    }
+
     fn export(&self, uri: RStr<'_>, what: RStr<'_>, out: SinkObject<'_>) -> RResult<(), RawError> {
         guard(&self.0.what, || {
             let what = parse(&what)?;
@@ -175,6 +181,10 @@ impl TrainerHandle for Imported<TrainerObject> {
 
     fn set_ttl(&self, uri: &str, seconds: Option<u64>) -> Result<()> {
         from_raw(self.0.set_ttl(uri.into(), seconds.into()))
+    }
+
+    fn publish(&self, uri: &str, public: bool) -> Result<()> {
+        from_raw(self.0.publish(uri.into(), public))
     }
 
     fn export(&self, uri: &str, what: Export, out: &mut dyn FileSink) -> Result<()> {

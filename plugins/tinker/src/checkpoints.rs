@@ -1,4 +1,4 @@
-//! The checkpoints of the account: listed, deleted, given an end.
+//! The checkpoints of the account: listed, deleted, given an end, shown to everybody.
 
 use crate::{connection::Connection, http::Call, run::EPHEMERAL};
 use tinsmith_plugin_api::{Checkpoint, Error, ErrorKind, Result, RunId};
@@ -76,6 +76,7 @@ fn read(sent: &messages::Checkpoint, run: Option<&str>) -> Option<Checkpoint> {
         bytes: sent.size_bytes,
         created: Some(sent.time.clone()).filter(|time| !time.is_empty()),
         expires: sent.expires_at.clone(),
+        public: Some(sent.public),
     })
 }
 
@@ -101,12 +102,31 @@ pub(crate) async fn set_ttl(
     let call = Call::put(format!("{}/ttl", rest(&path)), &Ttl { ttl_seconds: seconds });
     match connection.http.call(&call).await {
         Ok(_) => Ok(()),
-        Err(e) if e.message().contains(" answers 405 ") => Err(Error::unsupported(format!(
+        Err(e) if lacks(&e) => Err(Error::unsupported(format!(
             "`{}` keeps checkpoints for ever",
             connection.http.base
         ))),
         Err(e) => Err(e),
     }
+}
+
+/// Lets everybody read a checkpoint, or nobody else again.
+pub(crate) async fn publish(connection: &Connection, uri: &str, public: bool) -> Result<()> {
+    let path: TinkerPath = uri.parse()?;
+    let method = if public { reqwest::Method::POST } else { reqwest::Method::DELETE };
+    let call = Call::new(method, format!("{}/publish", rest(&path)), None);
+    match connection.http.call(&call).await {
+        Ok(_) => Ok(()),
+        Err(e) if lacks(&e) => {
+            Err(Error::unsupported(format!("`{}` publishes nothing", connection.http.base)))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether it is the call that the server does not know, and not the checkpoint.
+fn lacks(e: &Error) -> bool {
+    e.message().contains(" answers 405 ")
 }
 
 /// Where a checkpoint is called.

@@ -13,6 +13,7 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 use tinsmith_plugin_api::{Result, Services};
+use tokio::sync::Semaphore;
 
 /// A server that was asked what it is.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Connection {
     pub server: Server,
     pub config: TinkerConfig,
     pub alive: Alive,
+    /// Places for samples under way.
+    pub samples: Semaphore,
 }
 
 impl Connection {
@@ -39,7 +42,8 @@ impl Connection {
         let config = config.clone();
         engine.block(async move {
             let server = Server::ask(&http, &config).await?;
-            Ok(Arc::new(Self { http, server, config, alive: Alive::default() }))
+            let samples = Semaphore::new(server.samples);
+            Ok(Arc::new(Self { http, server, config, alive: Alive::default(), samples }))
         })
     }
 

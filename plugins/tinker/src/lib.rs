@@ -20,6 +20,7 @@ mod credentials;
 mod engine;
 mod export;
 mod http;
+mod made;
 mod poll;
 mod run;
 mod sampler;

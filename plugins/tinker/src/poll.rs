@@ -7,7 +7,7 @@ long as the config's patience has lost the result, as far as anybody can tell.
 
 use crate::{
     clock::Backoff,
-    http::{Call, Http, Response, Sent, TOLD_AFTER, refused, unreachable},
+    http::{Call, Http, NO_FUNDS_PAUSE, Response, Sent, TOLD_AFTER, refused, unreachable},
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -35,18 +35,15 @@ pub(crate) async fn poll(
     binary: bool,
     waiting: &(dyn Fn(&str) + Sync),
 ) -> Result<Outcome> {
-    let body = RetrieveFuture {
-        request_id: promise.request_id.clone(),
-        allow_metadata_only: false,
-        model_id: promise.model_id.clone(),
-    };
+    let body =
+        RetrieveFuture { request_id: promise.request_id.clone(), allow_metadata_only: false };
     let mut call = Call::post("retrieve_future", &body);
     call.timeout = http.result_timeout();
     if binary {
         call.accept = "application/x-protobuf, application/json";
     }
     let (mut backoff, mut heard) = (Backoff::new(Duration::from_secs(30)), Instant::now());
-    let (mut bad, mut pauses) = (0, 0_u32);
+    let (mut bad, mut unpaid) = (0, None);
     loop {
         let asked = Instant::now();
         let (error, wait) = match http.once(&call).await {
@@ -54,7 +51,7 @@ pub(crate) async fn poll(
                 if answer.is_proto() {
                     return Ok(Outcome::Proto(answer.body));
                 }
-                (heard, bad) = (Instant::now(), 0);
+                (heard, bad, unpaid) = (Instant::now(), 0, None);
                 backoff.reset();
                 match Answer::from(answer.read::<Value>(&call.path)?) {
                     Answer::Ready(result) => return Ok(Outcome::Json(result)),
@@ -70,7 +67,7 @@ pub(crate) async fn poll(
                 let error = refused(&http.base, &call.path, &answer);
                 match answer.status {
                     408 => {
-                        (heard, bad) = (Instant::now(), 0);
+                        (heard, bad, unpaid) = (Instant::now(), 0, None);
                         backoff.reset();
                         say(&serde_json::from_slice(&answer.body).unwrap_or_default(), waiting);
                         breathe(http, asked).await;
@@ -89,13 +86,12 @@ pub(crate) async fn poll(
                         (error, None)
                     }
                     402 => {
-                        pauses += 1;
-                        if pauses > 720 {
+                        if !http.waits_for_funds(*unpaid.get_or_insert(asked)) {
                             return Err(error);
                         }
                         waiting("the account has no funds left");
                         heard = Instant::now();
-                        (error, Some(Duration::from_secs(5)))
+                        (error, Some(NO_FUNDS_PAUSE))
                     }
                     425 | 429 | 500.. => (error, None),
                     401 | 403 => return Err(error),

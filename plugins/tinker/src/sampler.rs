@@ -88,8 +88,11 @@ impl Sampler for TinkerSampler {
         };
         let connection = Arc::clone(&self.connection);
         self.samplers.engine.spawn(async move {
-            // Drawing twice harms nobody: it may be sent again.
+            // It is never closed, so that there is always a place in the end.
+            let _place = connection.samples.acquire().await;
+            // Drawing twice harms nobody: it may be sent again, unless the server wants it otherwise.
             let call = Call::post("asample", &body);
+            let call = if connection.server.samples_again { call } else { call.once() };
             let promise = match connection.http.call(&call).await {
                 Ok(answer) => poll::promise(&answer, &call.path),
                 Err(e) => Err(e),

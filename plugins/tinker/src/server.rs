@@ -15,6 +15,7 @@ use tinsmith_tinker_wire::{
     chunks::Limits,
     messages::{ClientConfig, SdkVersion},
 };
+use tokio::sync::Semaphore;
 
 /// The version of the official client whose protocol is spoken.
 pub(crate) const SDK_VERSION: &str = "0.38.0";
@@ -28,6 +29,8 @@ pub(crate) struct Server {
     pub forward_endpoint: bool,
     /// Whether an operation that comes twice is applied once.
     pub dedupes: bool,
+    /// Whether it is known to make a model of a checkpoint in one call.
+    pub makes_models_of_checkpoints: bool,
     /// Whether the requests of one operation may be sent at once.
     pub parallel: bool,
     /// Whether bodies are compressed.
@@ -36,6 +39,10 @@ pub(crate) struct Server {
     pub limits: Limits,
     /// Estimated bytes of requests that are being sent.
     pub in_flight_bytes: u64,
+    /// Samples that may be under way at once.
+    pub samples: usize,
+    /// Whether a sample that fails is asked for again.
+    pub samples_again: bool,
     /// Whether a loss is divided by its mask.
     pub divides_by_mask: bool,
     /// Whether the same operations give the same bytes.
@@ -43,6 +50,18 @@ pub(crate) struct Server {
 }
 
 /// The answer to `client/config`, and what only a server of tinsmith says there.
+///
+/// What the official client knows there and this one does not follow:
+///
+/// - `credential_default_source`: which of a user's secrets is sent is not the server's to say;
+/// - `sample_dispatch_bytes_semaphore_size`, `inflight_response_bytes_semaphore_size`: the number of samples
+///   and of steps under way bounds both;
+/// - `sample_enable_stuck_detection`: a server that says that it is at work is believed, and one that says
+///   nothing is given up after `patience_seconds`;
+/// - `sample_use_retrieve_futures`, `sample_join_sampling_session`: each result is asked for by itself, and no
+///   sampler is copied to another process;
+/// - `custom_loss_server_side`: a loss of a plugin is no program that could be sent;
+/// - `proto_write_fwdbwd`, `use_pyqwest_transport`: of older clients, and of Python's.
 #[derive(Default, Deserialize)]
 struct Config {
     #[serde(flatten)]
@@ -76,8 +95,11 @@ impl Server {
             _ => Value::Null,
         };
         let client = said.as_ref().map(|s| s.config.clone());
-        if client.as_ref().is_some_and(|c| c.pjwt_auth_enabled) {
-            http.exchange_keys();
+        if let Some(client) = &client {
+            if client.pjwt_auth_enabled {
+                http.exchange_keys();
+            }
+            http.wait_for_funds(client.billing_exception_max_pause_duration_sec);
         }
         if official || ours.is_some() {
             http.is_prompt();
@@ -108,6 +130,7 @@ impl Server {
             },
             forward_endpoint: openapi["paths"].get("/api/v1/forward").is_some() || !known,
             dedupes: config.resend.unwrap_or(knows_numbers),
+            makes_models_of_checkpoints: knows_numbers,
             // A server that ignores numbers executes in the order of arrival.
             parallel: client.parallel_fwdbwd_chunks && knows_numbers,
             compress: client.proto_compress_fwdbwd,
@@ -116,6 +139,8 @@ impl Server {
                 bytes: client.fwdbwd_max_chunk_bytes_count,
             },
             in_flight_bytes: client.fwdbwd_dispatch_bytes_semaphore_size,
+            samples: client.sample_max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS),
+            samples_again: !client.sample_no_retries,
             divides_by_mask: skyrl,
             deterministic: ours.is_some_and(|o| o.deterministic),
         }

@@ -117,6 +117,12 @@ impl Trainer for Tinker {
         engine.block(async move { checkpoints::set_ttl(&connection, &uri, seconds).await })
     }
 
+    fn publish(&self, uri: &str, public: bool) -> Result<()> {
+        let (engine, connection) = self.connected()?;
+        let uri = uri.to_owned();
+        engine.block(async move { checkpoints::publish(&connection, &uri, public).await })
+    }
+
     fn export(&self, uri: &str, what: Export, out: &mut dyn FileSink) -> Result<()> {
         if what != Export::Adapter {
             return Err(Error::unsupported("the Tinker API gives adapters only"));

@@ -250,6 +250,46 @@ fn weights_without_a_name_go_with_their_session() {
     assert!(fake.asked.lock().unwrap().iter().all(|asked| asked.method != "DELETE"));
 }
 
+/// Seconds that a lack of funds is waited out, of which a hundredth passes, with 5 s between two tries.
+fn poor(seconds: u64, path: &'static str, times: usize) -> Arc<Fake> {
+    let asked_before = AtomicUsize::new(0);
+    Fake::start(move |asked, _| {
+        let id = asked.json()["request_id"].clone();
+        match asked.path.as_str() {
+            "client/config" => Some(ok(json!({
+                "tinsmith": {"dedupes": true},
+                "billing_exception_max_pause_duration_sec": seconds
+            }))),
+            at if at == path && id != "create_model" => {
+                let before = asked_before.fetch_add(1, Ordering::SeqCst);
+                (before < times).then(|| Reply::Json(402, json!({"detail": "no funds"})))
+            }
+            _ => None,
+        }
+    })
+}
+
+#[test]
+fn a_lack_of_funds_is_waited_out_for_as_long_as_the_server_says() {
+    for path in ["optim_step", "retrieve_future"] {
+        let made = usize::from(path == "retrieve_future");
+        let fake = poor(u64::MAX, path, 3);
+        let (trainer, _host) = fake.trainer(&json!({"patience_seconds": 1}));
+        wait(&step(open(&trainer).as_mut())).unwrap();
+        assert_eq!(fake.count(path), 4 + made);
+        // Not at all; and for 20 s, which are four waits at most.
+        for (seconds, most) in [(0, 1), (20, 5)] {
+            let fake = poor(seconds, path, usize::MAX);
+            let (trainer, _host) = fake.trainer(&json!({}));
+            let e = wait(&step(open(&trainer).as_mut())).unwrap_err();
+            assert!(e.to_string().contains("402") && e.to_string().contains("no funds"), "{e}");
+            assert!(e.hint().unwrap().contains("funds"), "{e}");
+            let tries = fake.count(path) - made;
+            assert!((1..=most).contains(&tries), "{path}, {seconds} s: {tries} tries");
+        }
+    }
+}
+
 #[test]
 fn a_server_that_stays_silent_is_given_up() {
     let fake = Fake::start(|asked, _| {

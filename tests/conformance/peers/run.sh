@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # `tinsmith train` with `trainer: tinker` on servers that others wrote: SkyRL 0.4.0 (protobuf) and 0.3.0
-# (JSON), with SmolLM2-135M on the CPU. A run is stopped by a limit after two steps, resumed from its
+# (JSON), and TuFT 0.2.2 (protobuf, strict), with SmolLM2-135M on the CPU. A run is stopped by a limit after two steps, resumed from its
 # checkpoint, and its adapter downloaded; the loss on the same conversations must fall by a third.
 #
-#   tests/conformance/peers/run.sh [VERSION…]          (default: 0.4.0 0.3.0)
+#   tests/conformance/peers/run.sh [VERSION|tuft…]          (default: 0.4.0 0.3.0 tuft)
 #
 # Needs Python 3.12 (PYTHON), a package index, and 2 GB; a version takes some minutes. Installs into .venv
 # beside this script, and the tokenizer by tests/conformance/chat/run.sh prepare (VENV). TINSMITH is the
@@ -14,7 +14,7 @@ root="$(cd "$here/../../.." && pwd)"
 chat="${VENV:-$root/tests/conformance/chat/.venv}"
 python="${PYTHON:-python3.12}"
 versions=("$@")
-[ ${#versions[@]} -gt 0 ] || versions=(0.4.0 0.3.0)
+[ ${#versions[@]} -gt 0 ] || versions=(0.4.0 0.3.0 tuft)
 "$chat/bin/python" -c 'import gguf, tinker_cookbook' 2>/dev/null ||
     VENV="$chat" "$root/tests/conformance/chat/run.sh" prepare
 if [ -z "${TINSMITH:-}" ]; then
@@ -22,11 +22,19 @@ if [ -z "${TINSMITH:-}" ]; then
     TINSMITH="${CARGO_TARGET_DIR:-$root/target}/debug/tinsmith"
 fi
 
+# A server that knows keys wants this one; the others look at none.
+export TINKER_API_KEY=tml-peer
 work="$(mktemp -d)"
 server=""
 stop() {
     # The server starts others: all of its group go.
     [ -z "$server" ] || kill -- "-$server" 2>/dev/null || true
+    # One that does not end when it is asked to would answer in the place of the next.
+    for _ in $(seq 20); do
+        [ -n "$server" ] && kill -0 -- "-$server" 2>/dev/null || break
+        sleep 0.5
+    done
+    [ -z "$server" ] || kill -9 -- "-$server" 2>/dev/null || true
     server=""
 }
 trap 'stop; rm -rf "$work"' EXIT
@@ -99,6 +107,41 @@ serve() {
     return 1
 }
 
+# TuFT's training alone, without vLLM. PyTorch and transformers are those of the chat suite.
+install_tuft() {
+    local venv="$here/.venv/tuft"
+    [ ! -e "$venv/whole" ] || return 0
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    "$chat/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+        >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/chat.pth"
+    "$venv/bin/pip" install --quiet --no-deps tuft==0.2.2 peft==0.20.0 accelerate==1.15.0 tinker==0.25.0
+    "$venv/bin/pip" install --quiet 'fastapi>=0.133,<0.137' httpx h2 anyio distro sniffio pydantic click rich \
+        nvidia-ml-py omegaconf protobuf psutil 'ray>=2.50' 'typer>=0.20.1' 'uvicorn[standard]>=0.38' \
+        opentelemetry-api opentelemetry-sdk opentelemetry-exporter-otlp opentelemetry-instrumentation-fastapi \
+        opentelemetry-instrumentation-logging
+    touch "$venv/whole"
+}
+
+serve_tuft() {
+    mkdir -p "$work/tuft"
+    cat >"$work/tuft/server.yaml" <<YAML
+authorized_users: {tml-peer: peer}
+supported_models:
+  - {model_name: $model, model_path: $model, max_model_len: 512, capabilities: [training], max_lora_rank: 8}
+YAML
+    TUFT_HOME="$work/tuft" setsid "$here/.venv/tuft/bin/python" "$here/tuft_cpu.py" launch --port "$1" \
+        --config "$work/tuft/server.yaml" --checkpoint-dir "$work/tuft/checkpoints" >"$work/tuft/log" 2>&1 &
+    server=$!
+    for _ in $(seq 600); do
+        curl -sf "http://127.0.0.1:$1/api/v1/healthz" >/dev/null && return 0
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.5
+    done
+    tail -n 30 "$work/tuft/log" >&2
+    return 1
+}
+
 train() {
     local version="$1" port="$2" out="$work/$1/out"
     cat >"$work/$version/run.yaml" <<YAML
@@ -118,7 +161,7 @@ YAML
     tokens="$("$TINSMITH" train "$work/$version/run.yaml" --dry-run --format json -q |
         "$chat/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["plan"]["tokens"])')"
     "$TINSMITH" train "$work/$version/run.yaml" --set "limits.max_tokens=$((tokens / 5 * 2))" -q || status=$?
-    [ "$status" = 130 ] || { echo "SkyRL $version: the limit did not stop the run ($status)" >&2; return 1; }
+    [ "$status" = 130 ] || { echo "$version: the limit did not stop the run ($status)" >&2; return 1; }
     "$TINSMITH" train --resume latest --output "$out" --set limits.max_tokens=null -q
     "$TINSMITH" download latest --output "$out" --dest "$work/$version/adapter" -q >/dev/null
     ls "$work/$version/adapter/adapter_config.json" "$work/$version/adapter/adapter_model.safetensors" >/dev/null
@@ -131,7 +174,8 @@ rows = [json.loads(line) for line in path.read_text().splitlines()]
 losses = [row["nll"] for row in rows if row["kind"] == "step"]
 attempts = [row["attempt"] for row in rows if row["kind"] == "step"]
 shown = " ".join(f"{loss:.3f}" for loss in losses)
-print(f"SkyRL {version}: losses {shown}; resumed before step {attempts.index(2) + 1}; adapter downloaded")
+name = "TuFT 0.2.2" if version == "tuft" else f"SkyRL {version}"
+print(f"{name}: losses {shown}; resumed before step {attempts.index(2) + 1}; adapter downloaded")
 sys.exit(not (len(losses) == 5 and attempts == [1, 1, 2, 2, 2] and losses[-1] < losses[0] * 2 / 3))
 PYTHON
 }
@@ -141,8 +185,13 @@ mkdir -p "$root/.cache"
     echo "commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown), $(date -u +%FT%TZ)"
     port=18860
     for version in "${versions[@]}"; do
-        install "$version"
-        serve "$version" "$port"
+        if [ "$version" = tuft ]; then
+            install_tuft
+            serve_tuft "$port"
+        else
+            install "$version"
+            serve "$version" "$port"
+        fi
         train "$version" "$port"
         stop
         port=$((port + 1))

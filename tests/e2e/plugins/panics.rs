@@ -208,7 +208,9 @@ const ADAM: Adam = Adam {
 #[test]
 fn trainers_and_runs() {
     in_both(|linkage, registry| {
-        for place in ["capabilities", "open", "id", "sampler", "checkpoints", "delete", "export"] {
+        for place in
+            ["capabilities", "open", "id", "sampler", "checkpoints", "delete", "publish", "export"]
+        {
             let bad = registry.trainer("misbehaving/bad", &config(place), services()).unwrap();
             let base = OpenRun::Base { model: "m".to_owned(), adapter: AdapterSpec::Full };
             let e = match place {
@@ -217,6 +219,7 @@ fn trainers_and_runs() {
                 "sampler" => failed(bad.sampler("m")),
                 "checkpoints" => failed(bad.checkpoints(None)),
                 "delete" => failed(bad.delete("bad:one")),
+                "publish" => failed(bad.publish("bad:one", true)),
                 _ => continue,
             };
             is_panic(linkage, place, &e);

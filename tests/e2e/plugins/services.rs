@@ -225,10 +225,28 @@ fn exports_stream_into_the_hosts_sink_and_its_errors_come_back() {
         assert_eq!(e.kind(), ErrorKind::IO);
         let one = trainer.checkpoints(Some(&RunId("r".to_owned()))).unwrap();
         assert_eq!((one[0].run.0.as_str(), one[0].bytes), ("r", Some(u64::MAX)));
+        assert_eq!(one[0].public, Some(true));
         let e = trainer.set_ttl("bad:one", Some(1)).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::UNSUPPORTED, "the default of the trait");
+        for public in [true, false] {
+            let e = trainer.publish("bad:one", public).unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::NOT_FOUND, "{linkage}: {e}");
+            assert_eq!(e.to_string(), format!("`bad:one`, public: {public}"), "{linkage}");
+        }
         assert_eq!(trainer.capabilities().unwrap().max_in_flight, 2);
     });
+}
+
+#[test]
+fn a_trainer_that_does_not_say_otherwise_publishes_nothing() {
+    for (linkage, registry) in Home::new().both(&["null_trainer"]) {
+        let host = MemoryServices::new();
+        let trainer = registry.trainer("null", &section(json!({})), host.services()).unwrap();
+        let e = trainer.publish("null:one", true).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::UNSUPPORTED, "{linkage}: {e}");
+        assert_eq!(e.to_string(), "trainer `null` publishes nothing", "{linkage}");
+        assert!(e.hint().unwrap().contains("tinsmith download"), "{linkage}");
+    }
 }
 
 /// Dropping a value is a call too: the plugin drops the host's objects, wherever that happens.

@@ -10,6 +10,10 @@ pub enum CheckpointsCommand {
     List(CheckpointsListArgs),
     /// Let a checkpoint expire, or keep it
     Ttl(CheckpointsTtlArgs),
+    /// Let everybody read a checkpoint
+    Publish(CheckpointsPublishArgs),
+    /// Let nobody else read a checkpoint any more
+    Unpublish(CheckpointArgs),
     /// Delete checkpoints
     Delete(CheckpointsDeleteArgs),
 }
@@ -44,6 +48,31 @@ pub struct CheckpointsTtlArgs {
     /// It never expires
     #[arg(long)]
     pub never: bool,
+    /// Where runs lie.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `tinsmith checkpoints publish`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckpointsPublishArgs {
+    /// Which one.
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
+    /// Everybody may read these weights
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// One checkpoint: all that `tinsmith checkpoints unpublish` takes.
+#[derive(Args, Clone, Debug)]
+pub struct CheckpointArgs {
+    /// The run; `latest` is the newest
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Name of the checkpoint
+    #[arg(value_name = "CHECKPOINT")]
+    pub name: String,
     /// Where runs lie.
     #[command(flatten)]
     pub output: OutputArgs,

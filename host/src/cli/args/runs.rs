@@ -54,6 +54,8 @@ pub enum RunsCommand {
     List(RunsListArgs),
     /// Show one run
     Show(RunsShowArgs),
+    /// Show what differs between two runs: settings, data, losses, cost
+    Diff(RunsDiffArgs),
     /// Write the report of a run, a page that needs nothing but itself; prints its path
     Report(RunsReportArgs),
 }
@@ -75,6 +77,23 @@ pub struct RunsShowArgs {
     /// The run; `latest` is the newest
     #[arg(value_name = "RUN", default_value = "latest")]
     pub run: String,
+    /// Where runs lie.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How data is printed.
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `tinsmith runs diff`.
+#[derive(Args, Clone, Debug)]
+pub struct RunsDiffArgs {
+    /// The first run; `latest` is the newest
+    #[arg(value_name = "A")]
+    pub a: String,
+    /// The second run
+    #[arg(value_name = "B")]
+    pub b: String,
     /// Where runs lie.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -42,7 +42,7 @@ pub fn follow(folder: &RunFolder, format: Format, ui: &Ui) -> Result<()> {
             bar.set_message(format!("loss {nll:.3}  {speed:.0} tokens/s{}", left(&record)));
             if format == Format::Json {
                 ui.json_line(&json!({"step": record.progress.step, "steps": record.plan.steps,
-                    "status": state(&record), "last": record.last}))?;
+                    "status": state(&record), "usd": record.progress.usd, "last": record.last}))?;
             } else if bar.is_hidden() {
                 let (step, steps) = (record.progress.step, record.plan.steps);
                 ui.data(format!("step {step}/{steps}  loss {nll:.3}  {speed:.0} tokens/s"))?;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Result,
     cli::{Style, Ui},
+    plan::dollars,
     runs::{Evaluation, RunFolder, RunRecord, Status, read_metrics},
     text::{grouped, percent, plural},
 };
@@ -22,7 +23,7 @@ pub fn show(folder: &RunFolder, format: Format, ui: &Ui) -> Result<()> {
     if format == Format::Json {
         return ui.json(&json!({
             "state": state(&record), "record": record, "record_path": folder.record(),
-            "metrics": metrics,
+            "cost": {"usd": record.progress.usd, "max_usd": max_usd(&record)}, "metrics": metrics,
         }));
     }
     let losses: Vec<f64> = metrics
@@ -59,6 +60,7 @@ fn rows(folder: &RunFolder, record: &RunRecord, losses: &[f64]) -> Vec<(&'static
         tokens += &format!(", and {} in {steps}", grouped(progress.repeated_tokens));
     }
     rows.push(("tokens", tokens));
+    rows.extend(cost(record).map(|cost| ("cost", cost)));
     if let (Some(first), Some(last)) = (losses.first(), losses.last()) {
         rows.push(("loss", format!("{first:.3} → {last:.3}  {}", spark(losses, 40))));
     }
@@ -84,6 +86,22 @@ fn rows(folder: &RunFolder, record: &RunRecord, losses: &[f64]) -> Vec<(&'static
     }
     rows.extend(record.adapter.as_ref().map(|adapter| ("adapter", adapter.path.clone())));
     rows
+}
+
+/// `limits.max_usd` of the run, as it is now: a resumed run may have another than it began with.
+fn max_usd(record: &RunRecord) -> Option<f64> {
+    record.config["limits"]["max_usd"].as_f64()
+}
+
+/// What the run has cost, and what it may. None where neither is known.
+fn cost(record: &RunRecord) -> Option<String> {
+    match (record.progress.usd, max_usd(record)) {
+        (None, None) => None,
+        (Some(usd), None) => Some(dollars(usd)),
+        (usd, Some(most)) => {
+            Some(format!("{} of at most {}", dollars(usd.unwrap_or(0.0)), dollars(most)))
+        }
+    }
 }
 
 /// A moment without its fraction of a second.
@@ -137,7 +155,26 @@ fn spark(values: &[f64], width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::spark;
+    use super::{cost, spark};
+    use crate::runs::RunRecord;
+    use serde_json::json;
+
+    #[test]
+    fn a_cost_stands_beside_its_limit() {
+        let cost = |usd, limits| {
+            let mut record =
+                RunRecord { config: json!({"limits": limits}), ..RunRecord::default() };
+            record.progress.usd = usd;
+            cost(&record)
+        };
+        assert_eq!(cost(None, json!({"max_usd": null})), None);
+        assert_eq!(cost(Some(0.0125), json!({})).as_deref(), Some("$0.013"));
+        assert_eq!(
+            cost(Some(1.5), json!({"max_usd": 5})).as_deref(),
+            Some("$1.50 of at most $5.00")
+        );
+        assert_eq!(cost(None, json!({"max_usd": 5.0})).as_deref(), Some("$0 of at most $5.00"));
+    }
 
     #[test]
     fn a_falling_loss_falls() {

@@ -198,6 +198,7 @@ fn describe(store: &dyn StorageHandle, place: &Place) -> Result<Checkpoint> {
         bytes: Some(manifest.bytes()),
         created: Some(record.created),
         expires: None,
+        public: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The files of a checkpoint in an archive, as older servers give them.
 
-use super::{Part, Parts, download::File, gone};
+use super::{Part, Parts, download::File, folder, gone};
 use crate::{
     connection::Connection,
     http::{Call, refused},
@@ -27,13 +27,17 @@ pub(super) async fn download(
     out: &Parts,
 ) -> Result<()> {
     let url = address(connection, path).await?;
+    if url.scheme() == "file" {
+        let (folder, out) = (folder::allowed(&connection.http.base, &url)?, out.clone());
+        return beside(move || folder::copy(&folder, &out)).await;
+    }
     let (sender, mut parts) = tokio::sync::mpsc::channel(16);
     let mut kept = tempfile::tempfile().map_err(Error::from)?;
     let fetch = async {
         // The last sender goes with it, which ends the writing.
         let sender = sender;
         let mut file = File::new();
-        while !file.fetch(connection, "the archive", &url, &sender).await? {}
+        while !file.fetch(connection, "the archive", url.as_str(), &sender).await? {}
         Ok::<_, Error>(())
     };
     let write = async {
@@ -47,13 +51,18 @@ pub(super) async fn download(
     let (fetched, kept) = tokio::join!(fetch, write);
     fetched?;
     let (kept, out) = (kept?, out.clone());
-    tokio::task::spawn_blocking(move || unpack(kept, &out))
+    beside(move || unpack(kept, &out)).await
+}
+
+/// Runs what reads files on a thread of its own.
+async fn beside(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::new(ErrorKind::OTHER, format!("unpack the archive: {e}")))?
 }
 
 /// Where the archive is. Servers differ in what they call a checkpoint.
-async fn address(connection: &Connection, path: &TinkerPath) -> Result<String> {
+async fn address(connection: &Connection, path: &TinkerPath) -> Result<reqwest::Url> {
     let mut last = None;
     for id in [path.checkpoint_id(), path.name.clone()] {
         let call = Call::get(format!("training_runs/{}/checkpoints/{id}/archive", path.run));
@@ -63,14 +72,11 @@ async fn address(connection: &Connection, path: &TinkerPath) -> Result<String> {
             match answer.status {
                 301..=308 => {
                     let location = answer.location.as_deref().unwrap_or_default();
-                    return local_refused(absolute(connection, location)?);
+                    return absolute(connection, location);
                 }
                 200 => {
                     let said: serde_json::Value = answer.read(&call.path)?;
-                    return local_refused(absolute(
-                        connection,
-                        said["url"].as_str().unwrap_or_default(),
-                    )?);
+                    return absolute(connection, said["url"].as_str().unwrap_or_default());
                 }
                 503 => connection.http.clock.sleep(Duration::from_secs(MAKING.0)).await,
                 _ => {
@@ -88,15 +94,11 @@ async fn address(connection: &Connection, path: &TinkerPath) -> Result<String> {
 }
 
 fn absolute(connection: &Connection, location: &str) -> Result<reqwest::Url> {
+    let none = || Error::new(ErrorKind::NETWORK, "the server's address of the archive is none");
     let base = reqwest::Url::parse(&connection.http.base);
-    base.and_then(|base| base.join(location))
-        .map_err(|_| Error::new(ErrorKind::NETWORK, "the server's address of the archive is none"))
-}
-
-/// Some servers answer with a folder of their own machine.
-fn local_refused(url: reqwest::Url) -> Result<String> {
+    let url = base.and_then(|base| base.join(location)).map_err(|_| none())?;
     match url.scheme() {
-        "http" | "https" => Ok(url.into()),
+        "http" | "https" | "file" => Ok(url),
         other => Err(Error::unsupported(format!("the server gives its archive as `{other}:`"))
             .with_hint("copy the adapter from the folder of the server")),
     }

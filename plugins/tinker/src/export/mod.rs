@@ -2,7 +2,7 @@
 Takes the files of an adapter from the server.
 
 Today's servers write an export of a checkpoint and give addresses of its files; older ones give an archive
-of a checkpoint that is sampled from. A training checkpoint is loaded into a model for either, in a session
+of a checkpoint that is sampled from, or name its folder. A training checkpoint is loaded into a model for either, in a session
 of its own.
 
 What arrives is untrusted: names are checked by the host's sink, links and devices in an archive are
@@ -12,6 +12,7 @@ refused, and a file counts when it is whole.
 mod archive;
 mod download;
 mod external;
+mod folder;
 
 use crate::{connection::Connection, http::Call, poll, run::load, session::Session};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ One HTTP call: sent once, or again and again as far as that is safe.
 | the answer was lost | again | `lost` |
 | 408, 425, 429 | again | again (429), `lost` |
 | 409, 5xx | again | `lost` |
-| 402 | waits, an hour at most | the same |
+| 402 | waits for as long as the server says | the same |
 | others | the error | the error |
 */
 
@@ -15,7 +15,7 @@ mod error;
 mod send;
 
 pub(crate) use error::{cause, lost, refused, unreachable};
-pub(crate) use send::{Body, Http, Response, Sent, TOLD_AFTER};
+pub(crate) use send::{Body, Http, NO_FUNDS_PAUSE, Response, Sent, TOLD_AFTER};
 
 use std::time::Duration;
 

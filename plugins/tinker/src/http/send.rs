@@ -15,16 +15,18 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use tinsmith_plugin_api::{Error, ErrorKind, Result, Secret, Services};
-use tinsmith_tinker_wire::{API, JSON, PROTOBUF, messages::Token};
+use tinsmith_tinker_wire::{API, JSON, PROTOBUF, answer::present, messages::Token};
 
 /// Bytes of an answer at most.
 const MOST_BYTES: usize = 1 << 30;
 /// Seconds between two tries while the account has no funds.
-const NO_FUNDS_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const NO_FUNDS_PAUSE: Duration = Duration::from_secs(5);
+/// Seconds for which a lack of funds is waited out at most, whatever the server says: a year.
+const LONGEST_FUNDS_WAIT: u64 = 365 * 24 * 3600;
 /// What a user may wonder about is told once it has lasted so long.
 pub(crate) const TOLD_AFTER: Duration = Duration::from_secs(10);
 /// Longest wait that a server may ask for.
@@ -70,7 +72,8 @@ impl Response {
     }
 
     pub fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|e| {
+        let read = serde_json::from_slice(&self.body).map(present);
+        read.and_then(serde_json::from_value).map_err(|e| {
             Error::new(
                 ErrorKind::NETWORK,
                 format!("the answer to `{path}` is not what it should be: {e}"),
@@ -92,8 +95,8 @@ pub(crate) struct Http {
     prompt: AtomicBool,
     pub clock: Clock,
     pub patience: Duration,
-    /// For how long a lack of funds is waited out.
-    funds_patience: Duration,
+    /// Seconds for which a lack of funds is waited out.
+    funds_patience: AtomicU64,
     pub services: Services,
 }
 
@@ -117,7 +120,7 @@ impl Http {
             .map_err(|e| {
                 Error::new(ErrorKind::OTHER, format!("set up HTTP: {}", e.without_url()))
             })?;
-        let funds_patience = Duration::from_secs(3600);
+        let funds_patience = AtomicU64::new(3600);
         let (exchanges, prompt) = (AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self {
             client,
@@ -147,6 +150,17 @@ impl Http {
         Duration::from_secs(if self.prompt.load(Ordering::Relaxed) { 75 } else { 330 })
     }
 
+    /// From now on, a lack of funds is waited out for so many seconds.
+    pub fn wait_for_funds(&self, seconds: u64) {
+        self.funds_patience.store(seconds.min(LONGEST_FUNDS_WAIT), Ordering::Relaxed);
+    }
+
+    /// Whether funds that have been lacking since then are waited for on.
+    pub fn waits_for_funds(&self, since: Instant) -> bool {
+        let patience = Duration::from_secs(self.funds_patience.load(Ordering::Relaxed));
+        since.elapsed() < self.clock.time(patience)
+    }
+
     /// Sends a call without credentials to any address: a download.
     pub fn plain(&self, url: &str) -> reqwest::RequestBuilder {
         self.client.get(upgraded(url, &self.base))
@@ -169,7 +183,7 @@ impl Http {
                 Ok(answer) => {
                     let error = refused(&self.base, &call.path, &answer);
                     match answer.status {
-                        402 if begin.elapsed() < self.clock.time(self.funds_patience) => {
+                        402 if self.waits_for_funds(begin) && !self.services.cancelled() => {
                             if !told {
                                 self.services.warn(format!("{error}; waiting for funds"));
                             }

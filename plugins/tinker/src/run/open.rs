@@ -1,11 +1,15 @@
 //! Opens a model: a fresh adapter, or one from a checkpoint.
 
 use super::TinkerRun;
-use crate::{connection::Connection, engine::Engine, http::Call, poll, session::Session};
+use crate::{connection::Connection, engine::Engine, http::Call, made, poll, session::Session};
 use std::sync::Arc;
 use tinsmith_plugin_api::{AdapterSpec, Error, ErrorKind, Lora, OpenRun, Result};
-use tinsmith_tinker_wire::messages::{
-    CreateModel, LoadWeights, LoraConfig, ModelCreated, TinkerPathRef, WeightsInfo, WeightsLoaded,
+use tinsmith_tinker_wire::{
+    messages::{
+        CreateModel, LoadWeights, LoraConfig, ModelCreated, TinkerPathRef, WeightsInfo,
+        WeightsLoaded,
+    },
+    path::TinkerPath,
 };
 
 /// Opens a model in a session of its own.
@@ -69,19 +73,18 @@ async fn make(
         model_seq_id: session.next_model(),
         base_model,
         user_metadata: None,
-        lora_config: Some(lora),
+        lora_config: Some(lora.clone()),
         optimizer_config: None,
     };
     // A second model that nobody uses costs less than a run that does not begin.
     let (made, promised) = connection.promised(&Call::post("create_model", &create)).await?;
     let made: ModelCreated = poll::json(made, "create_model")?;
-    match (made.model_id.as_str(), promised) {
-        ("", Some(promised)) => Ok(promised),
-        ("", None) => {
-            Err(Error::new(ErrorKind::NETWORK, "the server does not name the model it made"))
-        }
-        (model, _) => Ok(model.to_owned()),
-    }
+    let model = Some(made.model_id).filter(|model| !model.is_empty()).or(promised);
+    let model = model.ok_or_else(|| {
+        Error::new(ErrorKind::NETWORK, "the server does not name the model it made")
+    })?;
+    made::note(connection, &model, &lora);
+    Ok(model)
 }
 
 /// A new model from a checkpoint, and the number of its next operation. Servers that cannot make one of
@@ -117,12 +120,18 @@ pub(crate) async fn load(
         // It is the checkpoint that is missing, and not the way.
         Err(_) => return Err(by_load.context(format!("load `{uri}`"))),
     };
+    // What the server does not say of the adapter was noted when it was made, unless somebody else made it.
+    let run = uri.parse::<TinkerPath>().map(|path| path.run).unwrap_or_default();
+    let noted = made::noted(connection, &run);
+    let said = |said: Option<bool>, noted_as: fn(&LoraConfig) -> bool| {
+        said.or(noted.as_ref().map(noted_as)).unwrap_or(true)
+    };
     let lora = LoraConfig {
-        rank: info.lora_rank.unwrap_or(32),
+        rank: info.lora_rank.or(noted.as_ref().map(|lora| lora.rank)).unwrap_or(32),
         seed: None,
-        train_unembed: info.train_unembed.unwrap_or(true),
-        train_mlp: info.train_mlp.unwrap_or(true),
-        train_attn: info.train_attn.unwrap_or(true),
+        train_unembed: said(info.train_unembed, |lora| lora.train_unembed),
+        train_mlp: said(info.train_mlp, |lora| lora.train_mlp),
+        train_attn: said(info.train_attn, |lora| lora.train_attn),
     };
     let model = make(connection, session, info.base_model, lora).await?;
     let load = LoadWeights {

@@ -145,7 +145,7 @@ async fn submit(connection: &Connection, chunks: &[Chunk]) -> Result<Vec<Promise
     let mut promises: Vec<Option<Promise>> = vec![None; chunks.len()];
     if connection.server.parallel && chunks.len() > 1 {
         let mut sending = FuturesUnordered::new();
-        let mut room = connection.server.in_flight_bytes as i64;
+        let mut room = i64::try_from(connection.server.in_flight_bytes).unwrap_or(i64::MAX);
         let mut waiting = chunks.iter().enumerate().skip(1).peekable();
         while waiting.peek().is_some() || !sending.is_empty() {
             while room >= 0

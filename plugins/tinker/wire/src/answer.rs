@@ -82,6 +82,20 @@ impl From<Value> for Answer {
     }
 }
 
+/// An answer without the members that are null: what is absent and what is null mean the same, and
+/// servers in Python send either. Items of lists stay.
+#[must_use]
+pub fn present(answer: Value) -> Value {
+    match answer {
+        Value::Object(members) => {
+            let members = members.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(members.map(|(name, value)| (name, present(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(present).collect()),
+        other => other,
+    }
+}
+
 /// The text of an HTTP error: `detail` of a JSON body, as a text or as a list of what is wrong where,
 /// else the body itself, one line of at most 300 characters.
 #[must_use]
@@ -155,6 +169,12 @@ mod tests {
             );
         }
         assert_eq!(Answer::from(json!({"metrics": {}})), Answer::Ready(json!({"metrics": {}})));
+    }
+
+    #[test]
+    fn what_is_null_is_absent_but_in_lists() {
+        let sent = json!({"type": null, "list": [null, {"a": null, "b": 0}], "deep": {"c": null}});
+        assert_eq!(present(sent), json!({"list": [null, {"b": 0}], "deep": {}}));
     }
 
     #[test]

@@ -54,12 +54,19 @@ impl Trainer for Bad {
             bytes: Some(u64::MAX),
             created: None,
             expires: None,
+            public: Some(true),
         }])
     }
 
     fn delete(&self, _: &str) -> Result<()> {
         self.config.reach("delete");
         Ok(())
+    }
+
+    /// Answers what it was told.
+    fn publish(&self, uri: &str, public: bool) -> Result<()> {
+        self.config.reach("publish");
+        Err(Error::not_found(format!("`{uri}`, public: {public}")))
     }
 
     fn export(&self, uri: &str, _: Export, out: &mut dyn FileSink) -> Result<()> {

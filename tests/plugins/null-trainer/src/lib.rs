@@ -95,6 +95,7 @@ impl Trainer for Null {
                 bytes: Some(bytes),
                 created: None,
                 expires: None,
+                public: None,
             });
             true
         })?;

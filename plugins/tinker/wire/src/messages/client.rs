@@ -31,6 +31,10 @@ pub struct ClientConfig {
     pub proto_write_fwdbwd: Option<bool>,
     /// Seconds for which a lack of funds is waited out.
     pub billing_exception_max_pause_duration_sec: u64,
+    /// Samples that are asked for and not there yet, at most.
+    pub sample_max_concurrent_requests: usize,
+    /// Whether a sample that fails is not asked for again.
+    pub sample_no_retries: bool,
 }
 
 impl Default for ClientConfig {
@@ -44,6 +48,8 @@ impl Default for ClientConfig {
             proto_compress_fwdbwd: false,
             proto_write_fwdbwd: None,
             billing_exception_max_pause_duration_sec: 3600,
+            sample_max_concurrent_requests: 2000,
+            sample_no_retries: false,
         }
     }
 }

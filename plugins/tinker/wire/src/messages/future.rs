@@ -24,7 +24,4 @@ pub struct RetrieveFuture {
     /// Whether a large result may be announced first.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_metadata_only: bool,
-    /// Older servers look for the model here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model_id: Option<String>,
 }
