@@ -7,12 +7,18 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
-use tinsmith_plugin_api::{Done, DoneSink, Result, SampleRequest, Sampler, Samples};
+use tinsmith_plugin_api::{
+    Done, DoneSink, ErrorKind, Result, SampleRequest, Sampler, Samples, Wanted,
+};
+use tinsmith_tinker_wire::targets::Layout;
 
 /// Samplers that are kept open.
 const KEPT: usize = 8;
+
+/// What a sample that nobody waits for any more is counted as.
+const CALLED_OFF: &str = "sample_called_off";
 
 struct Open {
     base: String,
@@ -71,6 +77,16 @@ pub struct Source {
     pub uri: Option<String>,
 }
 
+/// A request for samples.
+pub struct Asked {
+    /// What is sampled from.
+    pub source: Source,
+    /// As the trainer is asked.
+    pub request: SampleRequest,
+    /// How the tokens lie that the request names, if it does.
+    pub layout: Option<Layout>,
+}
+
 impl App {
     /// Opens what is sampled from, which may take its time.
     ///
@@ -88,28 +104,25 @@ impl App {
     }
 
     /// Samples into `slot`. `session` is whose sample it is: when it ends, the sample is called off.
-    pub fn sample(
-        self: &Arc<Self>,
-        source: &Source,
-        request: SampleRequest,
-        last_n: Option<u32>,
-        session: Option<String>,
-        slot: Arc<Slot>,
-    ) {
-        match self.sampler(source) {
+    pub fn sample(self: &Arc<Self>, asked: Asked, session: Option<String>, slot: Arc<Slot>) {
+        if slot.is_called_off() {
+            return self.metrics.count(CALLED_OFF, true, Duration::ZERO);
+        }
+        let Asked { source, request, layout } = asked;
+        match self.sampler(&source) {
             Ok(sampler) => {
                 let app = Arc::clone(self);
                 app.samplers.waiting.fetch_add(1, Ordering::Relaxed);
-                sampler.sample(
-                    request,
-                    Done::new(Box::new(Answer {
-                        app,
-                        slot,
-                        session,
-                        last_n,
-                        begun: Instant::now(),
-                    })),
-                );
+                let answer = Answer {
+                    app,
+                    slot,
+                    session,
+                    layout,
+                    wanted: Wanted::from(&request),
+                    first_scored: request.first_scored(),
+                    begun: Instant::now(),
+                };
+                sampler.sample(request, Done::new(Box::new(answer)));
             }
             Err(e) => slot.finish(failed(&e)),
         }
@@ -120,22 +133,39 @@ struct Answer {
     app: Arc<App>,
     slot: Arc<Slot>,
     session: Option<String>,
-    last_n: Option<u32>,
+    layout: Option<Layout>,
+    wanted: Wanted,
+    first_scored: usize,
     begun: Instant,
+}
+
+impl Answer {
+    /// What was asked for, and no more.
+    fn checked(&self, mut samples: Samples) -> Result<Samples> {
+        samples.cover(&self.wanted)?;
+        // A trainer may score more of the prompt.
+        let first = self.first_scored;
+        if let Some(logprobs) = &mut samples.prompt_logprobs {
+            logprobs.iter_mut().take(first).for_each(|logprob| *logprob = None);
+        }
+        if let Some(top) = &mut samples.topk_prompt_logprobs {
+            top.iter_mut().take(first).for_each(Vec::clear);
+        }
+        Ok(samples)
+    }
 }
 
 impl DoneSink<Samples> for Answer {
     fn finish(&mut self, result: Result<Samples>) {
         self.app.samplers.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.app.metrics.count("sample", result.is_err(), self.begun.elapsed());
+        let result = result.and_then(|samples| self.checked(samples));
+        let name = match &result {
+            Err(e) if e.kind() == ErrorKind::CANCELLED => CALLED_OFF,
+            _ => "sample",
+        };
+        self.app.metrics.count(name, result.is_err(), self.begun.elapsed());
         self.slot.finish(match result {
-            Ok(mut samples) => {
-                if let (Some(logprobs), Some(n)) = (&mut samples.prompt_logprobs, self.last_n) {
-                    let unasked = logprobs.len().saturating_sub(n as usize);
-                    logprobs[..unasked].fill(None);
-                }
-                Outcome::Samples(samples)
-            }
+            Ok(samples) => Outcome::Samples(samples, self.layout.take()),
             Err(e) => failed(&e),
         });
     }
@@ -143,6 +173,8 @@ impl DoneSink<Samples> for Answer {
     fn cancelled(&self) -> bool {
         let ended =
             |id: &String| self.app.sessions.standing(id) != super::sessions::Standing::Alive;
-        self.app.is_stopping() || self.session.as_ref().is_some_and(ended)
+        self.slot.is_called_off()
+            || self.app.is_stopping()
+            || self.session.as_ref().is_some_and(ended)
     }
 }

@@ -63,7 +63,7 @@ use error::{RawError, to_raw};
 use guard::guard;
 
 /// Raised with every change of a type that crosses, or of its meaning.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Offers a plain object as a raw one.
 struct Exported<T>(T);
