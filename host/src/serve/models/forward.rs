@@ -54,7 +54,11 @@ pub fn run(run: &mut dyn Run, asked: &Forward) -> Result<Output> {
         let e = format!("the trainer answered {got} log-probabilities for {want} targets");
         return Err(Error::new(ErrorKind::OTHER, e));
     }
-    Ok(Output::of(&answer, batch))
+    let output = Output::of(&answer, batch);
+    Ok(match &asked.columns {
+        Some(columns) => columns.gather(output),
+        None => output,
+    })
 }
 
 fn forward(run: &mut dyn Run, batch: &Arc<Batch>) -> Result<Answer> {
