@@ -7,6 +7,10 @@
 mod chat;
 #[path = "serve/client.rs"]
 mod client;
+#[path = "serve/columns.rs"]
+mod columns;
+#[path = "serve/copies.rs"]
+mod copies;
 #[path = "serve/doors.rs"]
 mod doors;
 #[path = "serve/life.rs"]
@@ -15,3 +19,5 @@ mod life;
 mod order;
 #[path = "serve/restart.rs"]
 mod restart;
+#[path = "serve/sampling.rs"]
+mod sampling;

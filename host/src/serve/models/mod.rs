@@ -8,6 +8,7 @@ thread answers lies in [`super::futures`] for whoever asks.
 mod again;
 mod forward;
 mod make;
+mod nameless;
 mod op;
 mod owner;
 mod record;
