@@ -25,7 +25,7 @@ impl<'a> Row<'a> {
         }
         let max = logits.get(likeliest).map_or(f64::NAN, |&l| f64::from(l));
         let total: f64 = logits.iter().map(|&l| (f64::from(l) - max).exp()).sum();
-        if !total.is_finite() {
+        if !(max.is_finite() && total.is_finite()) {
             return Err(Error::new(ErrorKind::OTHER, "the model's logits are not finite")
                 .with_hint("the weights are damaged or training diverged"));
         }
