@@ -178,3 +178,64 @@ impl DoneSink<Samples> for Answer {
             || self.session.as_ref().is_some_and(ended)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::{app::Settings, disk::Disk};
+
+    /// A trainer that is older than a question says nothing of it; one that scores too much says too much.
+    #[test]
+    fn clients_are_told_what_they_asked_for_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            key: None,
+            session_timeout: Duration::from_secs(1),
+            max_body: 1,
+            snapshot_steps: 1,
+            nameless_weights: 1,
+            retrieve_futures: false,
+        };
+        let disk = Disk::open(dir.path()).unwrap();
+        let app = Arc::new(App::new(settings, Vec::new(), disk, Arc::new(|_, _| ())).unwrap());
+        let told = |request: &SampleRequest, samples: Samples| {
+            app.samplers.waiting.fetch_add(1, Ordering::Relaxed);
+            let slot = Arc::<Slot>::default();
+            let mut answer = Answer {
+                app: Arc::clone(&app),
+                slot: Arc::clone(&slot),
+                session: None,
+                layout: None,
+                wanted: Wanted::from(request),
+                first_scored: request.first_scored(),
+                begun: Instant::now(),
+            };
+            answer.finish(Ok(samples));
+            slot.peek().unwrap()
+        };
+        let asked = SampleRequest {
+            prompt: vec![1, 2, 3],
+            prompt_logprobs: true,
+            topk_prompt_logprobs: 1,
+            prompt_logprobs_last_n: Some(1),
+            ..SampleRequest::default()
+        };
+        let own = Some(vec![None, Some(-1.0), Some(-2.0)]);
+        let old = Samples { prompt_logprobs: own, ..Samples::default() };
+        match &*told(&asked, old.clone()) {
+            Outcome::Failed(failure) => {
+                assert!(failure.error.contains("topk_prompt_logprobs"), "{}", failure.error);
+            }
+            other => panic!("{other:?}"),
+        }
+        let top = vec![vec![], vec![(4, -0.5)], vec![(5, -0.25)]];
+        match &*told(&asked, Samples { topk_prompt_logprobs: Some(top), ..old }) {
+            Outcome::Samples(samples, _) => {
+                assert_eq!(samples.prompt_logprobs, Some(vec![None, None, Some(-2.0)]));
+                let last = vec![vec![], vec![], vec![(5, -0.25)]];
+                assert_eq!(samples.topk_prompt_logprobs, Some(last));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
