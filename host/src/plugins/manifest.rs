@@ -173,7 +173,7 @@ fn position(text: &str, byte: usize) -> (Option<u64>, Option<u64>) {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "id = \"my-format\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 1\n\
+    const GOOD: &str = "id = \"my-format\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 2\n\
                         library = \"libmy_format.so\"\n\n[provides]\nrenderers = [\"hello\"]\n";
 
     fn read(text: &str) -> Result<Manifest> {
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn errors_have_a_place() {
-        let e = read(&GOOD.replace("abi = 1", "abi = \"one\"")).unwrap_err();
+        let e = read(&GOOD.replace("abi = 2", "abi = \"one\"")).unwrap_err();
         assert_eq!(e.place.as_ref().unwrap().line, Some(4), "{e}");
         let e = read(&GOOD.replace("version", "versoin")).unwrap_err();
         assert!(e.to_string().contains("versoin"), "{e}");

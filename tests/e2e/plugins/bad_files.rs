@@ -38,11 +38,11 @@ fn what_is_no_file_is_not_opened() {
 #[test]
 fn a_broken_manifest_has_a_place_and_a_hint() {
     let home = Home::new();
-    let good = "id = \"focal-loss\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 1\n\
+    let good = "id = \"focal-loss\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 2\n\
                 library = \"libfocal.so\"\n[provides]\nlosses = [\"focal\"]\n";
     for (right, wrong, line) in [
-        ("abi = 1", "abi = ", Some(4)),
-        ("abi = 1", "abi = \"one\"", Some(4)),
+        ("abi = 2", "abi = ", Some(4)),
+        ("abi = 2", "abi = \"one\"", Some(4)),
         ("version", "versoin", Some(2)),
         ("focal-loss", "Focal Loss", None),
         ("libfocal.so", "../libfocal.so", None),

@@ -45,7 +45,7 @@ fn list_shows_the_built_ins() {
 #[test]
 fn list_runs_no_code_and_opens_no_library() {
     let home = Home::new();
-    let manifest = "id = \"other\"\nversion = \"1.2.3\"\napi = \"0.1.0\"\nabi = 1\n\
+    let manifest = "id = \"other\"\nversion = \"1.2.3\"\napi = \"0.1.0\"\nabi = 2\n\
                     library = \"libother.so\"\n[provides]\ntrainers = [\"big\"]\n";
     home.file("data/tinsmith/plugins/other/plugin.toml", manifest.as_bytes());
     home.file("data/tinsmith/plugins/broken/plugin.toml", b"id = ");

@@ -73,7 +73,7 @@ fn install(home: &Home, folder: &str) {
     let library = home.patched("focal_loss", &format!("{folder}/libfocal.so"), |library| {
         library.extend_from_slice(bytes);
     });
-    let manifest = "id = \"focal-loss\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 1\n\
+    let manifest = "id = \"focal-loss\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 2\n\
                     library = \"libfocal.so\"\n[provides]\nlosses = [\"focal\"]\n";
     home.file(&format!("{folder}/plugin.toml"), manifest.as_bytes());
     tinsmith::plugins::trust_path(&home.places(), library.parent().unwrap()).unwrap();

@@ -81,7 +81,7 @@ fn descriptions_tell_schema_defaults_and_inputs() {
 #[test]
 fn a_folder_of_plugins_can_be_named() {
     let home = Home::new();
-    let manifest = "id = \"focal-loss\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 1\n\
+    let manifest = "id = \"focal-loss\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 2\n\
                     library = \"libfocal.so\"\n[provides]\nlosses = [\"focal\"]\n";
     home.file("folder/focal/plugin.toml", manifest.as_bytes());
     home.patched("focal_loss", "folder/focal/libfocal.so", |_| {});

@@ -11,7 +11,7 @@ fn fork(home: &Home, folder: &str, id: &str) -> PathBuf {
         replace_all(bytes, b"hello-renderer", id.as_bytes());
     });
     let manifest = format!(
-        "id = \"{id}\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 1\n\
+        "id = \"{id}\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 2\n\
          library = \"libfork.so\"\n[provides]\nrenderers = [\"hello\"]\n"
     );
     home.file(&format!("{folder}/plugin.toml"), manifest.as_bytes());

@@ -13,7 +13,7 @@ fn install(home: &Home) -> PathBuf {
     let library = home.patched("focal_loss", "data/tinsmith/plugins/forked/libfocal.so", |bytes| {
         replace_all(bytes, b"focal-loss", b"forked-los");
     });
-    let manifest = "id = \"forked-los\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 1\n\
+    let manifest = "id = \"forked-los\"\nversion = \"0.3.0\"\napi = \"0.1.0\"\nabi = 2\n\
                     library = \"libfocal.so\"\n[provides]\nlosses = [\"focal\"]\n";
     home.file("data/tinsmith/plugins/forked/plugin.toml", manifest.as_bytes());
     library
@@ -133,11 +133,11 @@ fn another_abi_is_told_from_the_manifest_alone() {
     let library = install(&home);
     let manifest = library.with_file_name("plugin.toml");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replace("abi = 1", "abi = 2")).unwrap();
+    fs::write(&manifest, text.replace("abi = 2", "abi = 3")).unwrap();
     fs::write(&library, "never opened").unwrap();
     let registry = home.registry(&[]).unwrap();
     let words = registry.plugin("forked-los").unwrap().state().words();
-    assert!(words.starts_with("speaks plugin ABI 2: rebuild it"), "{words}");
+    assert!(words.starts_with("speaks plugin ABI 3: rebuild it"), "{words}");
 }
 
 #[test]
