@@ -78,10 +78,11 @@ fn log_probabilities_of_other_tokens() {
     };
     let top = told["topk_prompt_logprobs"].as_array().unwrap();
     assert_eq!((top.len(), &top[0]), (4, &Value::Null));
-    for rank in 0..2 {
-        let id = |place: usize| top[place][rank][0].as_i64().unwrap() as i32;
-        let expected = forward([id(1), id(2), id(3)]);
-        (1..4).for_each(|place| close(&top[place][rank][1], expected[place - 1]));
+    for rank in [0, 1] {
+        let likely = |place: usize| top[place][rank].clone();
+        let places = [1, 2, 3].map(likely);
+        let expected = forward(places.each_ref().map(|place| place[0].as_i64().unwrap() as i32));
+        places.iter().zip(expected).for_each(|(place, expected)| close(&place[1], expected));
     }
     let targets = &told["target_prompt_logprobs"];
     assert_eq!(targets["shape"], json!([3, 2]));
