@@ -44,7 +44,9 @@ pub use handles::{LossHandle, RendererHandle, StorageHandle, TrainerHandle};
 pub use loss::{Loss, LossBatch, LossInputs, LossScope, LossValue, RemoteLoss};
 pub use record::Record;
 pub use renderer::{DatasetRenderer, Parsed, Stop, Termination};
-pub use sampler::{SampleRequest, Sampled, Sampler, Samples, StopReason};
+pub use sampler::{
+    PromptTargets, SampleRequest, Sampled, Sampler, Samples, StopReason, TopLogprobs, Wanted,
+};
 pub use services::{
     AddedToken, Encoded, HostServices, Level, Secret, Services, Special, StreamDecoder,
     TokenizerInfo,

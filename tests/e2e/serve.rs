@@ -9,6 +9,10 @@ mod linked;
 mod chat;
 #[path = "serve/client.rs"]
 mod client;
+#[path = "serve/columns.rs"]
+mod columns;
+#[path = "serve/copies.rs"]
+mod copies;
 #[path = "serve/doors.rs"]
 mod doors;
 #[path = "serve/life.rs"]
@@ -23,6 +27,8 @@ mod pipeline;
 mod proxy;
 #[path = "serve/restart.rs"]
 mod restart;
+#[path = "serve/sampling.rs"]
+mod sampling;
 
 // What is not built in: linked into this binary, and into the program that it is for its own tests.
 tinsmith_plugin_api::plugin! { id: "serve-tests", losses: [proxy::Squares], trainers: [pipeline::Late] }

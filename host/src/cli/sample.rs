@@ -83,7 +83,7 @@ fn request(args: &SampleArgs, source: &Source, messages: &Value) -> Result<Sampl
         seed: Some(args.seed),
         stop_tokens: (!end.tokens.is_empty()).then_some(end.tokens),
         stop_strings: end.strings,
-        prompt_logprobs: false,
+        ..SampleRequest::default()
     })
 }
 
@@ -153,7 +153,7 @@ fn print_json(
     samples: &Samples,
 ) -> Result<()> {
     let (services, renderer) = (&source.tools.services, source.tools.renderer.as_ref());
-    for (i, Sampled { tokens, logprobs, stop_reason }) in samples.sequences.iter().enumerate() {
+    for (i, Sampled { tokens, logprobs, stop_reason, .. }) in samples.sequences.iter().enumerate() {
         ui.json_line(&json!({
             "model": model, "source": args.source, "prompt": prompt, "sample": i,
             "text": text_of(renderer, services, tokens)?, "tokens": tokens,

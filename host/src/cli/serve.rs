@@ -84,6 +84,8 @@ fn options(args: &ServeArgs, loaded: &Loaded, named: Vec<(String, String)>) -> R
         session_timeout: Duration::from_secs(section.session_timeout_seconds.max(1)),
         max_body: max_body.max(1),
         snapshot_steps: section.snapshot_steps.max(1),
+        nameless_weights: usize::try_from(section.nameless_weights.max(1)).unwrap_or(usize::MAX),
+        retrieve_futures: section.retrieve_futures,
     })
 }
 

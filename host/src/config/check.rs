@@ -102,6 +102,7 @@ fn serve(config: &Config) -> Fault {
         ("serve.session_timeout_seconds", serve.session_timeout_seconds),
         ("serve.max_body_bytes", serve.max_body_bytes),
         ("serve.snapshot_steps", serve.snapshot_steps),
+        ("serve.nameless_weights", serve.nameless_weights),
     ]
     .iter()
     .find(|(_, value)| *value == 0)

@@ -37,6 +37,13 @@ pub struct Serve {
     /// goes on. Only for trainers that compute the same bytes again.
     #[schemars(range(min = 1))]
     pub snapshot_steps: u64,
+    /// Weights without a name that a model keeps to be sampled from, the newest of them.
+    #[schemars(range(min = 1))]
+    pub nameless_weights: u64,
+    /// Whether clients ask once for the results of all samples of a sampling session, and not for each:
+    /// fewer connections for many samples at once. A server that is killed leaves such clients waiting for
+    /// the samples in flight.
+    pub retrieve_futures: bool,
 }
 
 impl Default for Serve {
@@ -51,6 +58,8 @@ impl Default for Serve {
             session_timeout_seconds: 300,
             max_body_bytes: 64 << 20,
             snapshot_steps: 20,
+            nameless_weights: 32,
+            retrieve_futures: false,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{
     checkpoints::Checkpoints,
     disk::Disk,
     futures::Futures,
+    inbox::{Inbox, Inboxes},
     metrics::Metrics,
     models::Models,
     samplers::Samplers,
@@ -15,7 +16,7 @@ use super::{
 use crate::{Result, training::Log};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -36,6 +37,10 @@ pub struct Settings {
     pub max_body: usize,
     /// Steps between two snapshots.
     pub snapshot_steps: u64,
+    /// Weights without a name that a model keeps.
+    pub nameless_weights: usize,
+    /// Whether clients ask once for all results of a sampling session.
+    pub retrieve_futures: bool,
 }
 
 /// A server's state.
@@ -52,6 +57,8 @@ pub struct App {
     pub models: Models,
     /// Results.
     pub futures: Futures,
+    /// Who is told of results, where clients ask once for many.
+    inboxes: Inboxes,
     /// Checkpoints.
     pub checkpoints: Checkpoints,
     /// Samplers.
@@ -63,6 +70,7 @@ pub struct App {
     /// What addresses of downloads are signed with.
     pub signer: Signer,
     log: Log,
+    copying: Mutex<()>,
     stopping: AtomicBool,
     stop: Notify,
 }
@@ -85,6 +93,7 @@ impl App {
             sessions: Sessions::open(&disk)?,
             models: Models::default(),
             futures: Futures::default(),
+            inboxes: Inboxes::default(),
             checkpoints: Checkpoints::open(&disk)?,
             samplers: Samplers::default(),
             metrics: Metrics::default(),
@@ -92,6 +101,7 @@ impl App {
             signer: Signer::new(disk.key()?),
             disk,
             log,
+            copying: Mutex::default(),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
         })
@@ -109,6 +119,16 @@ impl App {
             Error::not_found(format!("no base model `{name}` is served here"))
                 .with_hint(format!("served are `{}`", known.join("`, `")))
         })
+    }
+
+    /// Held by whoever copies a checkpoint.
+    pub fn copying(&self) -> MutexGuard<'_, ()> {
+        self.copying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a client of a sampling session looks for news, if it does.
+    pub fn inbox(&self, sampling: &str, clone: i64) -> Option<Arc<Inbox>> {
+        self.settings.retrieve_futures.then(|| self.inboxes.of(sampling, clone))
     }
 
     /// A line for whoever runs the server.
@@ -169,6 +189,7 @@ impl App {
         }
         self.futures.sweep();
         self.warn_of(self.usage.sync());
+        self.inboxes.sweep();
     }
 
     /// Tells of what failed while nobody waits for it.

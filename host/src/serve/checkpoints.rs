@@ -52,9 +52,18 @@ pub struct Record {
     /// The request that made it: done again, it makes nothing new.
     #[serde(default)]
     pub made_by: String,
+    /// Under which name the trainer wrote the bytes, if that is not `name`: those of a copy are its
+    /// source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
 }
 
 impl Record {
+    /// Under which name the trainer wrote the bytes.
+    pub fn files(&self) -> &str {
+        self.files.as_deref().unwrap_or(&self.name)
+    }
+
     /// As listings show it.
     pub fn view(&self) -> messages::Checkpoint {
         messages::Checkpoint {
@@ -107,10 +116,37 @@ impl Checkpoints {
     /// `not_found`, or `rejected` for what is no path.
     pub fn at(&self, path: &str) -> tinsmith_plugin_api::Result<Record> {
         let path: TinkerPath = path.parse()?;
-        self.get(&path.to_string()).ok_or_else(|| {
-            PluginError::not_found(format!("there is no checkpoint `{path}`"))
-                .with_hint("it may have expired or been deleted; list those that are left")
-        })
+        self.get(&path.to_string()).ok_or_else(|| missing(&path.to_string()))
+    }
+
+    /// The one that a request made.
+    pub fn made_by(&self, request: &str) -> Option<Record> {
+        let all = self.lock();
+        all.values().find(|record| record.made_by == request && is_alive(record)).cloned()
+    }
+
+    /// Whether a checkpoint lies there, also one that has expired.
+    fn names(&self, base: &str, uri: &str) -> bool {
+        self.lock().values().any(|record| record.base == base && record.uri == uri)
+    }
+
+    /// Adds a checkpoint that `make` makes of another one, over the same bytes. They are there: nobody
+    /// deletes what a record names, and both records are looked at under one lock.
+    ///
+    /// # Errors
+    /// `not_found` if there is no such checkpoint, `rejected` if there is one in its place already.
+    pub fn add_copy(&self, path: &str, make: impl FnOnce(&Record) -> Record) -> Result<Record> {
+        let mut all = self.lock();
+        let source =
+            all.get(path).filter(|record| is_alive(record)).ok_or_else(|| missing(path))?;
+        let copy = make(source);
+        if all.contains_key(&copy.path) {
+            let e = format!("there is a checkpoint `{}` already", copy.path);
+            return Err(PluginError::rejected(e).into());
+        }
+        self.disk.write(KIND, &copy.name, &copy)?;
+        all.insert(copy.path.clone(), copy.clone());
+        Ok(copy)
     }
 
     /// Those of a run, or all, oldest first.
@@ -176,6 +212,11 @@ impl Checkpoints {
     }
 }
 
+fn missing(path: &str) -> PluginError {
+    PluginError::not_found(format!("there is no checkpoint `{path}`"))
+        .with_hint("it may have expired or been deleted; list those that are left")
+}
+
 fn is_alive(record: &Record) -> bool {
     record.expires.as_deref().is_none_or(|moment| !moment::is_past(moment))
 }
@@ -187,7 +228,7 @@ impl App {
     /// `failed` if that cannot be done.
     pub fn delete_checkpoint(&self, path: &str) -> Result<bool> {
         let Some(record) = self.checkpoints.any(path) else { return Ok(false) };
-        self.begin_files(&record.name, &record.base)?;
+        self.begin_deleting(&record)?;
         match self.checkpoints.remove(path)? {
             Some(record) => self.forget_files(&record).map(|()| true),
             None => Ok(false),
@@ -207,11 +248,13 @@ impl App {
             }
             _ => {}
         }
-        // A model that is not served any more keeps its files until it is again.
-        if let Ok(base) = self.base(&record.base) {
-            base.trainer.delete(&record.uri)?;
-            self.settle_files(&record.name)?;
+        // A model that is not served any more keeps its files until it is again, and a copy keeps them.
+        let shared = self.checkpoints.names(&record.base, &record.uri);
+        match self.base(&record.base) {
+            _ if shared => {}
+            Ok(base) => base.trainer.delete(&record.uri)?,
+            Err(_) => return Ok(()),
         }
-        Ok(())
+        self.settle_files(&record.name)
     }
 }

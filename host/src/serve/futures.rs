@@ -1,15 +1,20 @@
 //! Results that come later: kept until they were read, and a while longer, because an answer can be
 //! lost on its way and is then asked for again.
 
+use super::inbox::Inbox;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tinsmith_plugin_api::{Error, ErrorKind, Samples};
 use tinsmith_tinker_wire::{
     answer::{Category, Failure},
     output::Output,
+    targets::Layout,
 };
 use tokio::sync::Notify;
 
@@ -25,8 +30,8 @@ pub enum Outcome {
     Json(serde_json::Value),
     /// Of a forward pass.
     Output(Output),
-    /// Of sampling.
-    Samples(Samples),
+    /// Of sampling, and how the tokens lay that the request named.
+    Samples(Samples, Option<Layout>),
     /// It failed.
     Failed(Failure),
 }
@@ -61,6 +66,9 @@ struct State {
 pub struct Slot {
     state: Mutex<State>,
     changed: Notify,
+    /// Where it is told that the result is there, besides those who wait for it here.
+    inbox: Option<(Arc<Inbox>, String)>,
+    called_off: AtomicBool,
 }
 
 impl Slot {
@@ -72,12 +80,29 @@ impl Slot {
     /// Puts the result there, unless there is one.
     pub fn finish(&self, outcome: Outcome) {
         let mut state = self.lock();
-        if state.outcome.is_none() {
-            state.outcome = Some(Arc::new(outcome));
-            state.finished = Some(Instant::now());
+        if state.outcome.is_some() {
+            return;
         }
+        let failed = matches!(outcome, Outcome::Failed(_));
+        state.outcome = Some(Arc::new(outcome));
+        state.finished = Some(Instant::now());
         drop(state);
         self.changed.notify_waiters();
+        if let Some((inbox, id)) = &self.inbox {
+            inbox.put(id, failed);
+        }
+    }
+
+    /// Says that nobody wants the result any more. Only a sample can be called off.
+    pub fn call_off(&self) {
+        self.called_off.store(true, Ordering::Relaxed);
+        let why = Error::new(ErrorKind::CANCELLED, "the sample was called off by its client");
+        self.finish(failed(&why));
+    }
+
+    /// Whether nobody wants the result any more.
+    pub fn is_called_off(&self) -> bool {
+        self.called_off.load(Ordering::Relaxed)
     }
 
     /// The result, if it is there, without reading it.
@@ -130,11 +155,17 @@ impl Futures {
 
     /// The place of a result, made if need be. True: it is new.
     pub fn slot(&self, id: &str) -> (Arc<Slot>, bool) {
+        self.slot_told(id, None)
+    }
+
+    /// As [`Futures::slot`]; `inbox` is told when the result is there.
+    pub fn slot_told(&self, id: &str, inbox: Option<Arc<Inbox>>) -> (Arc<Slot>, bool) {
         let mut all = self.lock();
         match all.get(id) {
             Some(slot) => (Arc::clone(slot), false),
             None => {
-                let slot = Arc::<Slot>::default();
+                let inbox = inbox.map(|inbox| (inbox, id.to_owned()));
+                let slot = Arc::new(Slot { inbox, ..Slot::default() });
                 all.insert(id.to_owned(), Arc::clone(&slot));
                 (slot, true)
             }
@@ -144,6 +175,14 @@ impl Futures {
     /// The place of a result.
     pub fn find(&self, id: &str) -> Option<Arc<Slot>> {
         self.lock().get(id).cloned()
+    }
+
+    /// Forgets a result that its client has.
+    pub fn forget(&self, id: &str) {
+        let mut all = self.lock();
+        if all.get(id).is_some_and(|slot| slot.peek().is_some()) {
+            all.remove(id);
+        }
     }
 
     /// What there is of an owner's requests that a client may still ask for, by their numbers.

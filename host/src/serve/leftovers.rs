@@ -1,7 +1,7 @@
 //! What a crash can leave: bytes that a trainer wrote and that no record names, or not any more. Whoever
 //! writes or deletes such bytes says so first; a server that is started again looks after them.
 
-use super::{app::App, log::Snapshot};
+use super::{app::App, checkpoints::Record, log::Snapshot};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -13,6 +13,9 @@ const KIND: &str = "pending";
 struct Pending {
     name: String,
     base: String,
+    /// Under which name the trainer wrote the bytes, if that is not `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    files: Option<String>,
 }
 
 impl App {
@@ -21,7 +24,16 @@ impl App {
     /// # Errors
     /// `failed` if it cannot be written down.
     pub fn begin_files(&self, name: &str, base: &str) -> Result<()> {
-        self.disk.write(KIND, name, &Pending { name: name.into(), base: base.into() })
+        self.disk.write(KIND, name, &Pending { name: name.into(), base: base.into(), files: None })
+    }
+
+    /// Says that the bytes of this checkpoint may soon have no record.
+    ///
+    /// # Errors
+    /// `failed` if it cannot be written down.
+    pub fn begin_deleting(&self, record: &Record) -> Result<()> {
+        let Record { name, base, files, .. } = record.clone();
+        self.disk.write(KIND, &record.name, &Pending { name, base, files })
     }
 
     /// Says that they have one, or are gone.
@@ -43,10 +55,11 @@ impl App {
             return Ok(());
         }
         let used = self.used()?;
-        for Pending { name, base } in pending {
+        for Pending { name, base, files } in pending {
+            let files = files.as_ref().unwrap_or(&name);
             // A model that is not served now is looked after when it is.
             let Ok(base) = self.base(&base) else { continue };
-            for found in base.trainer.checkpoints(None)?.iter().filter(|c| c.name == name) {
+            for found in base.trainer.checkpoints(None)?.iter().filter(|c| c.name == *files) {
                 if !used.contains(&(base.name.clone(), found.uri.clone())) {
                     base.trainer.delete(&found.uri)?;
                     self.log(Level::Debug, &format!("`{}` was nobody's and is deleted", found.uri));

@@ -15,11 +15,13 @@ base, expiry, publishing, downloads, and what it all cost.
 mod app;
 mod base;
 mod checkpoints;
+mod copy;
 mod disk;
 mod export;
 mod futures;
 mod http;
 mod ids;
+mod inbox;
 mod leftovers;
 mod log;
 mod metrics;

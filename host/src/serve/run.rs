@@ -54,6 +54,10 @@ pub struct Options {
     pub max_body: usize,
     /// Steps between two snapshots.
     pub snapshot_steps: u64,
+    /// Weights without a name that a model keeps.
+    pub nameless_weights: usize,
+    /// Whether clients ask once for all results of a sampling session.
+    pub retrieve_futures: bool,
 }
 
 /// A server that listens.
@@ -97,6 +101,8 @@ pub fn run(
         session_timeout: options.session_timeout,
         max_body: options.max_body,
         snapshot_steps: options.snapshot_steps,
+        nameless_weights: options.nameless_weights,
+        retrieve_futures: options.retrieve_futures,
     };
     let app = Arc::new(App::new(settings, bases, disk, usage, Arc::clone(&tools.log))?);
     app.sweep()?;

@@ -10,12 +10,18 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
-use tinsmith_plugin_api::{Done, DoneSink, Result, SampleRequest, Sampler, Samples};
+use tinsmith_plugin_api::{
+    Done, DoneSink, ErrorKind, Result, SampleRequest, Sampler, Samples, Wanted,
+};
+use tinsmith_tinker_wire::targets::Layout;
 
 /// Samplers that are kept open.
 const KEPT: usize = 8;
+
+/// What a sample that nobody waits for any more is counted as.
+const CALLED_OFF: &str = "sample_called_off";
 
 struct Open {
     base: String,
@@ -74,6 +80,16 @@ pub struct Source {
     pub uri: Option<String>,
 }
 
+/// A request for samples.
+pub struct Asked {
+    /// What is sampled from.
+    pub source: Source,
+    /// As the trainer is asked.
+    pub request: SampleRequest,
+    /// How the tokens lie that the request names, if it does.
+    pub layout: Option<Layout>,
+}
+
 impl App {
     /// Opens what is sampled from, which may take its time.
     ///
@@ -91,20 +107,24 @@ impl App {
     }
 
     /// Samples into `slot`. `of` is its sampling session: when that ends, the sample is called off.
-    pub fn sample(
-        self: &Arc<Self>,
-        source: &Source,
-        request: SampleRequest,
-        last_n: Option<u32>,
-        of: Option<&str>,
-        slot: Arc<Slot>,
-    ) {
+    pub fn sample(self: &Arc<Self>, asked: Asked, of: Option<&str>, slot: Arc<Slot>) {
+        if slot.is_called_off() {
+            return self.metrics.count(CALLED_OFF, true, Duration::ZERO);
+        }
         let session = of.and_then(|of| of.split_once(":sample:"));
         let session = session.map(|(session, _)| session.to_owned());
+        let Asked { source, request, layout } = asked;
         self.samplers.waiting.fetch_add(1, Ordering::Relaxed);
-        let (app, begun) = (Arc::clone(self), Instant::now());
-        let answer = Answer { app, slot, session, last_n, begun };
-        self.draw(source, request, of, answer);
+        let answer = Answer {
+            app: Arc::clone(self),
+            slot,
+            session,
+            layout,
+            wanted: Wanted::from(&request),
+            first_scored: request.first_scored(),
+            begun: Instant::now(),
+        };
+        self.draw(&source, request, of, answer);
     }
 
     /// Samples into `sink`, once it may be paid for.
@@ -133,22 +153,39 @@ struct Answer {
     app: Arc<App>,
     slot: Arc<Slot>,
     session: Option<String>,
-    last_n: Option<u32>,
+    layout: Option<Layout>,
+    wanted: Wanted,
+    first_scored: usize,
     begun: Instant,
+}
+
+impl Answer {
+    /// What was asked for, and no more.
+    fn checked(&self, mut samples: Samples) -> Result<Samples> {
+        samples.cover(&self.wanted)?;
+        // A trainer may score more of the prompt.
+        let first = self.first_scored;
+        if let Some(logprobs) = &mut samples.prompt_logprobs {
+            logprobs.iter_mut().take(first).for_each(|logprob| *logprob = None);
+        }
+        if let Some(top) = &mut samples.topk_prompt_logprobs {
+            top.iter_mut().take(first).for_each(Vec::clear);
+        }
+        Ok(samples)
+    }
 }
 
 impl DoneSink<Samples> for Answer {
     fn finish(&mut self, result: Result<Samples>) {
         self.app.samplers.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.app.metrics.count("sample", result.is_err(), self.begun.elapsed());
+        let result = result.and_then(|samples| self.checked(samples));
+        let name = match &result {
+            Err(e) if e.kind() == ErrorKind::CANCELLED => CALLED_OFF,
+            _ => "sample",
+        };
+        self.app.metrics.count(name, result.is_err(), self.begun.elapsed());
         self.slot.finish(match result {
-            Ok(mut samples) => {
-                if let (Some(logprobs), Some(n)) = (&mut samples.prompt_logprobs, self.last_n) {
-                    let unasked = logprobs.len().saturating_sub(n as usize);
-                    logprobs[..unasked].fill(None);
-                }
-                Outcome::Samples(samples)
-            }
+            Ok(samples) => Outcome::Samples(samples, self.layout.take()),
             Err(e) => failed(&e),
         });
     }
@@ -156,6 +193,76 @@ impl DoneSink<Samples> for Answer {
     fn cancelled(&self) -> bool {
         let ended =
             |id: &String| self.app.sessions.standing(id) != super::sessions::Standing::Alive;
-        self.app.is_stopping() || self.session.as_ref().is_some_and(ended)
+        self.slot.is_called_off()
+            || self.app.is_stopping()
+            || self.session.as_ref().is_some_and(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::{
+        app::Settings,
+        disk::Disk,
+        usage::{Caps, Ledger},
+    };
+
+    /// A trainer that is older than a question says nothing of it; one that scores too much says too much.
+    #[test]
+    fn clients_are_told_what_they_asked_for_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            key: None,
+            public_url: None,
+            session_timeout: Duration::from_secs(1),
+            max_body: 1,
+            snapshot_steps: 1,
+            nameless_weights: 1,
+            retrieve_futures: false,
+        };
+        let disk = Disk::open(dir.path()).unwrap();
+        let usage = Ledger::open(&disk.usage(), Caps::default(), Arc::new(|_, _| ())).unwrap();
+        let app = App::new(settings, Vec::new(), disk, usage, Arc::new(|_, _| ())).unwrap();
+        let app = Arc::new(app);
+        let told = |request: &SampleRequest, samples: Samples| {
+            app.samplers.waiting.fetch_add(1, Ordering::Relaxed);
+            let slot = Arc::<Slot>::default();
+            let mut answer = Answer {
+                app: Arc::clone(&app),
+                slot: Arc::clone(&slot),
+                session: None,
+                layout: None,
+                wanted: Wanted::from(request),
+                first_scored: request.first_scored(),
+                begun: Instant::now(),
+            };
+            answer.finish(Ok(samples));
+            slot.peek().unwrap()
+        };
+        let asked = SampleRequest {
+            prompt: vec![1, 2, 3],
+            prompt_logprobs: true,
+            topk_prompt_logprobs: 1,
+            prompt_logprobs_last_n: Some(1),
+            ..SampleRequest::default()
+        };
+        let own = Some(vec![None, Some(-1.0), Some(-2.0)]);
+        let old = Samples { prompt_logprobs: own, ..Samples::default() };
+        match &*told(&asked, old.clone()) {
+            Outcome::Failed(failure) => {
+                assert!(failure.error.contains("topk_prompt_logprobs"), "{}", failure.error);
+            }
+            other => panic!("{other:?}"),
+        }
+        let top = vec![vec![], vec![(4, -0.5)], vec![(5, -0.25)]];
+        match &*told(&asked, Samples { topk_prompt_logprobs: Some(top), ..old }) {
+            Outcome::Samples(samples, _) => {
+                assert_eq!(samples.prompt_logprobs, Some(vec![None, None, Some(-2.0)]));
+                let last = vec![vec![], vec![], vec![(5, -0.25)]];
+                assert_eq!(samples.topk_prompt_logprobs, Some(last));
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use tinsmith_tinker_wire::messages::CreateSession;
@@ -57,7 +57,7 @@ pub struct Ended {
 }
 
 /// A sampling session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sampling {
     /// Its id.
     pub id: String,
@@ -75,12 +75,40 @@ pub struct Sampling {
     /// Whether those outlive the server. If not, the trainer may call others so later.
     #[serde(default)]
     pub durable: bool,
+    /// The model whose weights they are.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// What their files are called here.
+    #[serde(default)]
+    pub files: String,
+    /// Whether they made room for newer ones.
+    #[serde(default)]
+    pub evicted: bool,
 }
 
+#[derive(Default)]
 struct Live {
+    /// Held while it is written to the disk, which others need not wait for.
+    writing: Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
     session: Session,
     /// When its client was last heard of; None: it never sent a heartbeat.
     beat: Option<Instant>,
+}
+
+impl Live {
+    fn new(session: Session, beat: Option<Instant>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State { session, beat }), ..Self::default() })
+    }
+
+    // A panic while the lock was held leaves plain data: it stays usable.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What is known of a session.
@@ -97,7 +125,7 @@ pub enum Standing {
 /// All sessions.
 pub struct Sessions {
     disk: Disk,
-    all: Mutex<HashMap<String, Live>>,
+    all: Mutex<HashMap<String, Arc<Live>>>,
 }
 
 impl Sessions {
@@ -112,14 +140,22 @@ impl Sessions {
                 sampling.uri = None;
             }
             let beat = session.beats.then_some(now);
-            (session.id.clone(), Live { session, beat })
+            (session.id.clone(), Live::new(session, beat))
         };
         let all = disk.read_all::<Session>(KIND)?.into_iter().map(live).collect();
         Ok(Self { disk: disk.clone(), all: Mutex::new(all) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Live>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Live>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, id: &str) -> Option<Arc<Live>> {
+        self.lock().get(id).cloned()
+    }
+
+    fn everyone(&self) -> Vec<Arc<Live>> {
+        self.lock().values().cloned().collect()
     }
 
     /// Begins a session.
@@ -138,15 +174,15 @@ impl Sessions {
         };
         self.disk.write(KIND, &session.id, &session)?;
         let id = session.id.clone();
-        self.lock().insert(id.clone(), Live { session, beat: None });
+        self.lock().insert(id.clone(), Live::new(session, None));
         Ok(id)
     }
 
     /// Whether its client may go on.
     pub fn standing(&self, id: &str) -> Standing {
-        match self.lock().get(id) {
+        match self.find(id) {
             None => Standing::Unknown,
-            Some(live) if live.session.ended.is_some() => Standing::Ended,
+            Some(live) if live.lock().session.ended.is_some() => Standing::Ended,
             Some(_) => Standing::Alive,
         }
     }
@@ -157,9 +193,12 @@ impl Sessions {
     /// `failed` if the first one cannot be written down.
     pub fn beat(&self, id: &str) -> Result<Standing> {
         let mut first = false;
-        if let Some(live) = self.lock().get_mut(id).filter(|live| live.session.ended.is_none()) {
-            live.beat = Some(Instant::now());
-            first = !live.session.beats;
+        if let Some(live) = self.find(id) {
+            let mut state = live.lock();
+            if state.session.ended.is_none() {
+                state.beat = Some(Instant::now());
+                first = !state.session.beats;
+            }
         }
         if first {
             self.change(id, |session| session.beats = true)?;
@@ -180,49 +219,64 @@ impl Sessions {
         Ok(was_alive)
     }
 
-    /// Changes what is written of a session.
+    /// Changes what is written of a session. Who reads it meanwhile sees what stands on the disk.
     ///
     /// # Errors
     /// `failed` if it cannot be written.
     pub fn change(&self, id: &str, change: impl FnOnce(&mut Session)) -> Result<()> {
-        let mut all = self.lock();
-        if let Some(live) = all.get_mut(id) {
-            let mut changed = live.session.clone();
-            change(&mut changed);
-            self.disk.write(KIND, id, &changed)?;
-            live.session = changed;
-        }
+        let Some(live) = self.find(id) else { return Ok(()) };
+        let _alone = live.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = live.lock().session.clone();
+        change(&mut changed);
+        self.disk.write(KIND, id, &changed)?;
+        live.lock().session = changed;
         Ok(())
+    }
+
+    /// Changes what need not outlive the server, and is written with the next change.
+    pub fn touch(&self, id: &str, change: impl FnOnce(&mut Session)) {
+        if let Some(live) = self.find(id) {
+            change(&mut live.lock().session);
+        }
     }
 
     /// A session.
     pub fn get(&self, id: &str) -> Option<Session> {
-        self.lock().get(id).map(|live| live.session.clone())
+        self.read(id, Session::clone)
+    }
+
+    /// Something of a session.
+    pub fn read<T>(&self, id: &str, part: impl FnOnce(&Session) -> T) -> Option<T> {
+        let live = self.find(id)?;
+        let state = live.lock();
+        Some(part(&state.session))
     }
 
     /// A sampling session, and the session it belongs to.
     pub fn sampling(&self, id: &str) -> Option<(String, Sampling)> {
         let (owner, _) = id.split_once(":sample:")?;
-        let all = self.lock();
-        let session = &all.get(owner)?.session;
-        let found = session.samplings.iter().find(|sampling| sampling.id == id)?;
-        Some((owner.to_owned(), found.clone()))
+        let find = |session: &Session| {
+            session.samplings.iter().find(|sampling| sampling.id == id).cloned()
+        };
+        Some((owner.to_owned(), self.read(owner, find)??))
     }
 
     /// Every session, newest first.
     pub fn list(&self) -> Vec<Session> {
-        let all = self.lock();
-        let mut sessions: Vec<Session> = all.values().map(|live| live.session.clone()).collect();
+        let all = self.everyone();
+        let mut sessions: Vec<Session> =
+            all.iter().map(|live| live.lock().session.clone()).collect();
         sessions.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
         sessions
     }
 
     /// Sessions whose clients fell silent for that long after they had been heard of.
     pub fn silent(&self, timeout: Duration) -> Vec<String> {
-        let all = self.lock();
-        let silent = all.iter().filter(|(_, live)| {
-            live.session.ended.is_none() && live.beat.is_some_and(|beat| beat.elapsed() > timeout)
-        });
-        silent.map(|(id, _)| id.clone()).collect()
+        let silent = |live: Arc<Live>| {
+            let state = live.lock();
+            let silent = state.beat.is_some_and(|beat| beat.elapsed() > timeout);
+            (silent && state.session.ended.is_none()).then(|| state.session.id.clone())
+        };
+        self.everyone().into_iter().filter_map(silent).collect()
     }
 }

@@ -8,7 +8,8 @@ use super::{
     to_raw,
 };
 use crate::{
-    Done, DoneSink, Error, ErrorKind, Forward, Metrics, Result, Sampled, Samples, Saved, StopReason,
+    Done, DoneSink, Error, ErrorKind, Forward, Metrics, Result, Sampled, Samples, Saved,
+    StopReason, TopLogprobs,
 };
 use abi_stable::{StableAbi, sabi_trait, sabi_trait::TD_Opaque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +54,8 @@ pub struct RawSamples {
     sequences: RVec<RawSampled>,
     /// NaN stands for none.
     prompt_logprobs: ROption<RVec<f32>>,
+    topk_prompt_logprobs: ROption<RawTop>,
+    target_prompt_logprobs: ROption<RVec<f32>>,
 }
 
 /// [`Sampled`], laid out to cross.
@@ -63,6 +66,30 @@ pub struct RawSampled {
     logprobs: RVec<f32>,
     /// Whether `max_tokens` or the context length ended it.
     length: bool,
+    topk_logprobs: ROption<RawTop>,
+}
+
+/// [`TopLogprobs`], laid out to cross: the tokens of all places end to end.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct RawTop {
+    /// Tokens of each place.
+    counts: RVec<u32>,
+    tokens: RVec<i32>,
+    logprobs: RVec<f32>,
+}
+
+fn top_to_raw(top: &TopLogprobs) -> RawTop {
+    RawTop {
+        counts: top.iter().map(|place| place.len() as u32).collect(),
+        tokens: top.iter().flatten().map(|(token, _)| *token).collect(),
+        logprobs: top.iter().flatten().map(|(_, logprob)| *logprob).collect(),
+    }
+}
+
+fn top_from_raw(raw: RawTop) -> TopLogprobs {
+    let mut pairs = raw.tokens.into_iter().zip(raw.logprobs);
+    raw.counts.into_iter().map(|count| pairs.by_ref().take(count as usize).collect()).collect()
 }
 
 /// An answer that has a form to cross in.
@@ -125,6 +152,7 @@ impl Answer for Samples {
             tokens: s.tokens.into(),
             logprobs: s.logprobs.into(),
             length: s.stop_reason == StopReason::Length,
+            topk_logprobs: s.topk_logprobs.as_ref().map(top_to_raw).into(),
         };
         let prompt = |values: Vec<Option<f32>>| {
             values.into_iter().map(|value| value.unwrap_or(f32::NAN)).collect()
@@ -132,6 +160,8 @@ impl Answer for Samples {
         Ok(RawSamples {
             sequences: self.sequences.into_iter().map(sequence).collect(),
             prompt_logprobs: self.prompt_logprobs.map(prompt).into(),
+            topk_prompt_logprobs: self.topk_prompt_logprobs.as_ref().map(top_to_raw).into(),
+            target_prompt_logprobs: self.target_prompt_logprobs.map(RVec::from).into(),
         })
     }
 
@@ -140,6 +170,7 @@ impl Answer for Samples {
             tokens: s.tokens.into_vec(),
             logprobs: s.logprobs.into_vec(),
             stop_reason: if s.length { StopReason::Length } else { StopReason::Stop },
+            topk_logprobs: s.topk_logprobs.into_option().map(top_from_raw),
         };
         Ok(Self {
             sequences: raw.sequences.into_iter().map(sequence).collect(),
@@ -149,6 +180,8 @@ impl Answer for Samples {
                 }
                 RNone => None,
             },
+            topk_prompt_logprobs: raw.topk_prompt_logprobs.into_option().map(top_from_raw),
+            target_prompt_logprobs: raw.target_prompt_logprobs.into_option().map(RVec::into_vec),
         })
     }
 }

@@ -7,23 +7,32 @@ use crate::{
     poll::{self, Outcome, poll},
     session::Session,
 };
+use futures_util::future::{Either, select};
 use prost::Message;
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 use tinsmith_plugin_api::{
-    Done, Error, ErrorKind, Outcome as Ending, Result, SampleRequest, Sampled, Sampler, Samples,
-    StopReason,
+    ColumnData, Done, Error, ErrorKind, Outcome as Ending, Result, SampleRequest, Sampled, Sampler,
+    Samples, StopReason, TopLogprobs, Wanted,
 };
 use tinsmith_tinker_wire::{
     le,
     messages::{
-        Asample, Chunk, CreateSamplingSession, JsonSamples, ModelInput, SamplingParams,
+        Asample, Chunk, CreateSamplingSession, JsonSamples, ModelInput, Promise, SamplingParams,
         SamplingSession, Stop,
     },
-    proto,
+    proto, samples, targets,
+    tensor::Tensor,
 };
+
+/// How often it is looked whether a sample is wanted still.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The session that all samplers of a trainer belong to. It ends with the last who needs it: a sampler
 /// may outlive its trainer.
@@ -82,6 +91,7 @@ impl TinkerSampler {
 impl Sampler for TinkerSampler {
     fn sample(&self, request: SampleRequest, done: Done<Samples>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let wanted = Wanted::from(&request);
         let body = match asample(&self.id, number, request) {
             Ok(body) => body,
             Err(e) => return done.finish(Err(e)),
@@ -102,14 +112,37 @@ impl Sampler for TinkerSampler {
                 Err(e) => return done.finish(Err(e)),
             };
             let done = Mutex::new(done);
-            let result = poll(&connection.http, &promise, true, &|reason| {
-                done.lock().unwrap_or_else(PoisonError::into_inner).waiting(reason);
-            })
-            .await;
+            let result = {
+                let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
+                let say = |reason: &str| lock().waiting(reason);
+                let waiting = pin!(poll(&connection.http, &promise, true, &say));
+                let unwanted = pin!(async {
+                    while !lock().cancelled() {
+                        connection.http.clock.sleep(LOOK).await;
+                    }
+                });
+                match select(waiting, unwanted).await {
+                    Either::Left((result, _)) => result,
+                    Either::Right(_) => Err(call_off(&connection, &promise).await),
+                }
+            };
             let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-            done.finish(result.and_then(samples));
+            done.finish(result.and_then(samples_of).and_then(|samples| {
+                // Older servers do not know all that can be asked for, and say nothing of it.
+                samples.cover(&wanted).map(|()| samples)
+            }));
         });
     }
+}
+
+/// Tells the server that nobody wants a sample any more. One that does not know the call goes on, and
+/// nobody reads what it draws.
+async fn call_off(connection: &Connection, promise: &Promise) -> Error {
+    let body = serde_json::json!({ "request_id": promise.request_id });
+    if let Err(e) = connection.http.call(&Call::post("cancel_future", &body).patience(1)).await {
+        connection.http.services.debug(format!("{e}; the sample was not called off"));
+    }
+    Error::new(ErrorKind::CANCELLED, "sampling was stopped")
 }
 
 /// The request on the wire. It has one list of what ends a sample: tokens, or texts.
@@ -126,6 +159,9 @@ fn asample(session: &str, number: i64, request: SampleRequest) -> Result<Asample
             .with_hint("leave one of them out"));
         }
     };
+    let rows = request.prompt.len().saturating_sub(1);
+    let targets = request.target_prompt_logprobs.as_ref();
+    let target_prompt_logprobs = targets.map(|t| targets::write(t, rows)).transpose()?;
     Ok(Asample {
         num_samples: request.num_samples,
         prompt: ModelInput { chunks: vec![Chunk::text(request.prompt)] },
@@ -143,21 +179,21 @@ fn asample(session: &str, number: i64, request: SampleRequest) -> Result<Asample
         base_model: None,
         model_path: None,
         prompt_logprobs: request.prompt_logprobs,
-        topk_prompt_logprobs: 0,
-        topk_sample_logprobs: 0,
+        topk_prompt_logprobs: request.topk_prompt_logprobs,
+        topk_sample_logprobs: request.topk_sample_logprobs,
         prompt_alt_tokens_k: 0,
-        target_prompt_logprobs: None,
-        prompt_logprobs_last_n: None,
+        target_prompt_logprobs,
+        prompt_logprobs_last_n: request.prompt_logprobs_last_n,
     })
 }
 
-fn samples(result: Outcome) -> Result<Samples> {
+fn samples_of(result: Outcome) -> Result<Samples> {
     match result {
         Outcome::Proto(bytes) => {
             let sent = proto::SampleResponse::decode(bytes).map_err(|e| garbled(&e.to_string()))?;
             binary(&sent).map_err(|e| garbled(e.message()))
         }
-        json => Ok(of_json(poll::json(json, "asample")?)),
+        json => of_json(poll::json(json, "asample")?).map_err(|e| garbled(e.message())),
     }
 }
 
@@ -174,6 +210,7 @@ fn binary(sent: &proto::SampleResponse) -> Result<Samples> {
                 proto::StopReason::Stop => StopReason::Stop,
                 proto::StopReason::Length => StopReason::Length,
             },
+            topk_logprobs: top(s.topk_sampled_logprobs.as_ref())?,
         })
     };
     let of_prompt = |bytes: &Vec<u8>| {
@@ -183,16 +220,42 @@ fn binary(sent: &proto::SampleResponse) -> Result<Samples> {
     Ok(Samples {
         sequences: sent.sequences.iter().map(sequence).collect::<Result<_>>()?,
         prompt_logprobs: sent.prompt_logprobs.as_ref().map(of_prompt).transpose()?,
+        topk_prompt_logprobs: top(sent.topk_prompt_logprobs.as_ref())?,
+        target_prompt_logprobs: match &sent.target_prompt_logprobs {
+            Some(tensor) => Some(floats(Tensor::from_proto(tensor)?)?),
+            None => None,
+        },
     })
 }
 
-fn of_json(sent: JsonSamples) -> Samples {
+fn top(sent: Option<&proto::TopkLogprobs>) -> Result<Option<TopLogprobs>> {
+    sent.map(samples::top_from_proto).transpose()
+}
+
+/// Values of a tensor, dense: what was not asked for is 0.
+fn floats(tensor: Tensor) -> Result<Vec<f32>> {
+    match tensor.data {
+        ColumnData::F32(values) => Ok(values),
+        ColumnData::I64(_) => Err(Error::rejected("log-probabilities are no integers")),
+    }
+}
+
+fn of_json(sent: JsonSamples) -> Result<Samples> {
     let sequences = sent.sequences.into_iter().map(|s| Sampled {
         tokens: s.tokens,
         logprobs: s.logprobs.unwrap_or_default(),
         stop_reason: if s.stop_reason == "length" { StopReason::Length } else { StopReason::Stop },
+        topk_logprobs: s.topk_logprobs.map(samples::top_from_json),
     });
-    Samples { sequences: sequences.collect(), prompt_logprobs: sent.prompt_logprobs }
+    Ok(Samples {
+        sequences: sequences.collect(),
+        prompt_logprobs: sent.prompt_logprobs,
+        topk_prompt_logprobs: sent.topk_prompt_logprobs.map(samples::top_from_json),
+        target_prompt_logprobs: match sent.target_prompt_logprobs {
+            Some(tensor) => Some(floats(tensor.read()?)?),
+            None => None,
+        },
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ usage: drive.py BASE_URL MODEL RESULT.json
 A stage that this SDK has no call for is skipped, with the reason; one that fails is recorded, and the
 others go on where they can. Tokens are bytes: no tokenizer is needed.
 """
+import asyncio
+import inspect
 import io
 import json
 import os
@@ -169,6 +171,30 @@ def policy():
 stage("policy losses", policy)
 
 
+def several():
+    """Two targets at each place, the second with a weight of 0: the loss of the first alone."""
+    pair = lambda values, other: [cell for value in values for cell in (value, other)]
+    data = []
+    for one in DATA:
+        n = len(one.loss_fn_inputs["weights"].data)
+        tensor = lambda name, dtype, other: types.TensorData(
+            data=pair([int(v) if dtype == "int64" else float(v) for v in one.loss_fn_inputs[name].data], other),
+            dtype=dtype, shape=[n, 2])
+        data.append(types.Datum(model_input=one.model_input, loss_fn_inputs={
+            "target_tokens": tensor("target_tokens", "int64", 65), "weights": tensor("weights", "float32", 0.0)}))
+    told = client.forward(data, "cross_entropy").result(WAIT)
+    plain = client.forward(DATA, "cross_entropy").result(WAIT)
+    assert abs(told.metrics["loss:sum"] - plain.metrics["loss:sum"]) < 1e-4, told.metrics
+    for wide, flat in zip(told.loss_fn_outputs, plain.loss_fn_outputs):
+        n = len(flat["logprobs"].data)
+        assert list(wide["logprobs"].shape) == [n, 2]
+        assert all(abs(a - b) < 1e-6 for a, b in zip(list(wide["logprobs"].data)[::2], flat["logprobs"].data))
+    return told.metrics
+
+
+stage("several targets at a place", several)
+
+
 def refused():
     # No token of the model: only the server can tell.
     wrong = datum("What? ", "this", end=1_000_000)
@@ -258,6 +284,111 @@ def logprobs():
 
 
 stage("compute_logprobs", logprobs)
+
+
+def asked_for(name):
+    """Whether `sample` of this SDK takes such an argument."""
+    if name not in inspect.signature(need(tuned, "a sampling client").sample).parameters:
+        raise Skip(f"no `{name}` in this SDK")
+
+
+def alone(**more):
+    params = types.SamplingParams(max_tokens=4, temperature=0.0)
+    return tuned.sample(prompt=PROMPT, num_samples=1, sampling_params=params, **more).result(WAIT)
+
+
+def top_prompt():
+    asked_for("topk_prompt_logprobs")
+    got = alone(include_prompt_logprobs=True, topk_prompt_logprobs=3)
+    top = got.topk_prompt_logprobs
+    assert len(top) == 25 and top[0] is None, top
+    for own, token, place in zip(got.prompt_logprobs[1:], PROMPT.to_ints()[1:], top[1:]):
+        assert len(place) == 3 and place[0][1] >= place[1][1] >= place[2][1] and place[0][1] >= own, place
+        # The prompt's own token has one log-probability, wherever it is told.
+        assert all(abs(lp - own) < 1e-5 for id_, lp in place if id_ == token), (own, place)
+    return top[1]
+
+
+def top_sample():
+    asked_for("topk_sample_logprobs")
+    first = alone(topk_sample_logprobs=2).sequences[0]
+    # Greedy: the likeliest is the one that was drawn.
+    told = [place[0] for place in first.topk_logprobs]
+    assert told == list(zip(first.tokens, first.logprobs)), (told, first)
+    return told[0]
+
+
+def targets():
+    asked_for("target_prompt_logprobs")
+    rows = len(PROMPT.to_ints()) - 1
+    # The prompt's own tokens, beside one cell that nobody wants.
+    ids = [cell for token in PROMPT.to_ints()[1:] for cell in (token, -1)]
+    dense = types.TensorData(data=ids, dtype="int64", shape=[rows, 2])
+    got = alone(include_prompt_logprobs=True, target_prompt_logprobs=dense)
+    told = list(got.target_prompt_logprobs.data)
+    assert list(got.target_prompt_logprobs.shape) == [rows, 2]
+    assert all(abs(a - b) < 1e-6 for a, b in zip(told[::2], got.prompt_logprobs[1:])), told
+    assert not any(told[1::2]), told
+    sparse = types.TensorData(data=[PROMPT.to_ints()[-1]], dtype="int64", shape=[rows, 2],
+                              sparse_crow_indices=[0] * rows + [1], sparse_col_indices=[1])
+    got = alone(target_prompt_logprobs=sparse).target_prompt_logprobs
+    assert list(got.sparse_crow_indices) == [0] * rows + [1] and abs(got.data[0] - told[-2]) < 1e-6, got
+    return told[-2]
+
+
+def last_n():
+    asked_for("prompt_logprobs_last_n")
+    whole, last = tuned.compute_logprobs(PROMPT).result(WAIT), tuned.compute_logprobs(PROMPT, 3).result(WAIT)
+    assert last[:-3] == [None] * 22 and last[-3:] == whole[-3:], last
+    return last[-1]
+
+
+def many():
+    """Results are asked for one by one, or all at once where the server says so."""
+    got = [tuned.sample(prompt=PROMPT, num_samples=1,
+                        sampling_params=types.SamplingParams(max_tokens=4, temperature=1.0, seed=i))
+           for i in range(64)]
+    drawn = {tuple(one.result(WAIT).sequences[0].tokens) for one in got}
+    assert len(drawn) > 1
+    at_once = getattr(tuned, "_futures_poller", None) is not None
+    config = getattr(service.holder, "_client_config", None)
+    assert at_once == bool(getattr(config, "sample_use_retrieve_futures", False))
+    return "asked for at once" if at_once else "asked for one by one"
+
+
+def call_off():
+    if not hasattr(service.holder, "enqueue_cancel"):
+        raise Skip("this SDK calls nothing off")
+    figures = lambda: urllib.request.urlopen(f"{URL}/metrics", timeout=WAIT).read().decode()
+    count = lambda: sum(float(line.split()[-1]) for line in figures().splitlines()
+                        if 'operation="sample_called_off",outcome="failed"' in line)
+    before = count()
+
+    async def abandon():
+        params = types.SamplingParams(max_tokens=900, temperature=1.0, stop=[])
+        asked = tuned.sample(prompt=PROMPT, num_samples=256, sampling_params=params)
+        if not hasattr(type(asked), "__await__"):
+            asked = asyncio.wrap_future(asked)
+        try:
+            await asyncio.wait_for(asked, 1.0)
+        except asyncio.TimeoutError:
+            return
+        raise AssertionError("it was done within a second")
+
+    asyncio.run(abandon())
+    until = time.time() + WAIT
+    while count() == before:
+        assert time.time() < until, "it was not called off"
+        time.sleep(0.1)
+    return count()
+
+
+stage("topk_prompt_logprobs", top_prompt)
+stage("topk_sample_logprobs", top_sample)
+stage("target_prompt_logprobs", targets)
+stage("prompt_logprobs_last_n", last_n)
+stage("many samples at once", many)
+stage("abandoned sample is called off", call_off)
 stage("sample the base model", lambda: sample(get(service.create_sampling_client(base_model=MODEL))))
 stage("save_weights_and_get_sampling_client",
       lambda: sample(get(client.save_weights_and_get_sampling_client("eph"))))
@@ -322,6 +453,20 @@ def archive():
 stage("download, archive", archive)
 
 
+def copy():
+    if not hasattr(service, "copy_weights"):
+        raise Skip("no `copy_weights` in this SDK")
+    archive = tinker.ServiceClient(base_url=URL, project_id="archive")
+    path = get(archive.copy_weights(need(saved, "a checkpoint"), ttl_seconds=7200))
+    find = lambda path: next(c for c in get(rest.list_user_checkpoints()).checkpoints if c.tinker_path == path)
+    assert find(path).checkpoint_type == "training" and find(path).expires_at is not None
+    assert find(saved).expires_at is None
+    return path
+
+
+copied = stage("copy_weights", copy)
+
+
 def external():
     if not hasattr(client, "save_weights_external"):
         raise Skip("no `save_weights_external` in this SDK")
@@ -343,6 +488,16 @@ def delete():
 
 
 stage("delete", delete)
+
+
+def from_copy():
+    # Its source is deleted.
+    other = get(service.create_training_client_from_state(need(copied, "a copy")))
+    after = round(nll(other.forward(DATA, "cross_entropy").result(WAIT)), 4)
+    assert after == trained, (after, trained)
+
+
+stage("a copy outlives its source", from_copy)
 stage("list_sessions", lambda: len(call(rest, "list_sessions").sessions))
 
 

@@ -6,6 +6,7 @@
 # IN_FRONT=1: against a server in front of that server, as one stands in front of a service.
 # Needs Python 3.11 or newer and a package index. Virtual environments are made once, below
 # $SDK_ENVS (default: target/conformance/sdk). TORCH=1 installs torch too, for the one stage that needs it.
+# SET=serve.retrieve_futures=true gives the server that setting: newer SDKs then ask once for many results.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../../.." && pwd)"
@@ -45,7 +46,7 @@ else
 fi
 
 "$python" "$here/make_tiny_qwen3.py" "$work/tiny-qwen3"
-"$tinsmith" serve --model "$work/tiny-qwen3" --port 0 --state "$work/state" >"$work/url" 2>"$work/server.log" &
+"$tinsmith" serve ${SET:+--set "$SET"} --model "$work/tiny-qwen3" --port 0 --state "$work/state" >"$work/url" 2>"$work/server.log" &
 server=$!
 for _ in $(seq 100); do
     [ -s "$work/url" ] && break

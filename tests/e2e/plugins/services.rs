@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tinsmith::{plugins::Registry, services::ServicesBuilder};
 use tinsmith_plugin_api::{
     Adam, AdapterSpec, Batch, Column, ColumnData, Error, ErrorKind, EvaluateLoss, Export, FileSink,
-    Level, LossBatch, LossRef, LossScope, LossValue, OpenRun, Result, Run, RunId, SampleRequest,
-    Save, StopReason, TicketState, testing::MemoryServices, ticket,
+    Level, LossBatch, LossRef, LossScope, LossValue, OpenRun, PromptTargets, Result, Run, RunId,
+    SampleRequest, Save, StopReason, TicketState, testing::MemoryServices, ticket,
 };
 
 fn in_both(test: impl Fn(&str, &Registry)) {
@@ -136,7 +136,13 @@ fn promises_carry_reasons_streams_and_cancellation() {
         let trainer =
             registry.trainer("misbehaving/bad", &section(json!({})), host.services()).unwrap();
         let sampler = trainer.sampler("m").unwrap();
-        let request = SampleRequest { prompt: vec![5, 6, 7], ..SampleRequest::default() };
+        let request = SampleRequest {
+            prompt: vec![5, 6, 7],
+            topk_prompt_logprobs: 2,
+            topk_sample_logprobs: 1,
+            target_prompt_logprobs: Some(PromptTargets { ids: vec![8, -1], width: 1 }),
+            ..SampleRequest::default()
+        };
 
         let (done, answer) = ticket();
         sampler.sample(request.clone(), done);
@@ -146,6 +152,10 @@ fn promises_carry_reasons_streams_and_cancellation() {
         assert_eq!(samples.sequences[0].logprobs, [f32::NEG_INFINITY; 3]);
         assert_eq!(samples.sequences[0].stop_reason, StopReason::Length);
         assert_eq!(samples.prompt_logprobs, Some(vec![None, Some(-0.5)]));
+        assert_eq!(samples.sequences[0].topk_logprobs, Some(vec![vec![(0, -0.5)]; 3]));
+        let likeliest = vec![vec![], vec![(0, -0.5), (1, -0.5)]];
+        assert_eq!(samples.topk_prompt_logprobs, Some(likeliest));
+        assert_eq!(samples.target_prompt_logprobs, Some(vec![8.0, -1.0]));
 
         let (done, answer) = ticket();
         answer.cancel();

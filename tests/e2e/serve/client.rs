@@ -4,6 +4,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -73,6 +74,26 @@ impl Server {
 
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         http::request(self.port, method, &format!("/api/v1{path}"), headers, body).unwrap()
+    }
+
+    /// Checkpoints whose bytes are there, those to sample from included.
+    pub fn stored(&self) -> usize {
+        let entries = |folder: &Path| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(folder).into_iter().flatten();
+            entries.map(|entry| entry.unwrap().path()).collect()
+        };
+        let kinds =
+            entries(&self.state().join("store")).into_iter().flat_map(|base| entries(&base));
+        kinds.map(|kind| entries(&kind).len()).sum()
+    }
+
+    /// Checkpoints that are in doubt.
+    pub fn pending(&self) -> usize {
+        std::fs::read_dir(self.state().join("pending")).unwrap().count()
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.sandbox.path().join("state")
     }
 
     pub fn get(&self, path: &str) -> Value {

@@ -138,7 +138,7 @@ fn sample(server: &Server, session: &str, model: &str, seq: u64) {
         let seq = if stop.is_string() { 2 } else { 3 };
         assert!(ask(&named, seq, params, json!({}))["sequences"][0]["tokens"].is_array());
     }
-    let unknown = ask(&named, 4, json!({"max_tokens": 1}), json!({"topk_sample_logprobs": 3}));
+    let unknown = ask(&named, 4, json!({"max_tokens": 1}), json!({"prompt_alt_tokens_k": 3}));
     assert_eq!(unknown["category"], "user", "{unknown}");
 }
 

@@ -18,6 +18,7 @@ use tinsmith_tinker_wire::{
     messages::{Checkpoints, Cursor, ExternalUrls, Ttl},
     path::{Kind, TinkerPath},
 };
+use tokio::task::block_in_place;
 
 /// Seconds for which the address of a download holds.
 const HOLDS: i64 = 3600;
@@ -123,13 +124,13 @@ pub async fn ttl(
     };
     let record = find(&app, &run, id)?;
     let expires = requests::ttl(asked.ttl_seconds)?.map(moment::after);
-    app.checkpoints.change(&record.path, |record| record.expires = expires)?;
+    block_in_place(|| app.checkpoints.change(&record.path, |record| record.expires = expires))?;
     done()
 }
 
 fn set_public(app: &App, run: &str, id: &str, public: bool) -> Answer {
     let record = find(app, run, id)?;
-    app.checkpoints.change(&record.path, |record| record.public = public)?;
+    block_in_place(|| app.checkpoints.change(&record.path, |record| record.public = public))?;
     done()
 }
 

@@ -21,10 +21,12 @@ pub async fn health() -> Response {
 
 /// `POST /client/config`. What is said under `tinsmith` is for clients of our own: that an operation
 /// may be sent again without being done twice.
-pub async fn config() -> Answer {
+pub async fn config(State(app): Shared) -> Answer {
     let config = ClientConfig {
         proto_write_fwdbwd: Some(true),
         proto_compress_fwdbwd: false,
+        sample_use_retrieve_futures: app.settings.retrieve_futures,
+        sample_join_sampling_session: app.settings.retrieve_futures,
         ..ClientConfig::default()
     };
     let mut body = serde_json::to_value(config).unwrap_or_default();
@@ -34,7 +36,7 @@ pub async fn config() -> Answer {
 
 /// `POST /client/dynamic_config`.
 pub async fn dynamic_config() -> Answer {
-    ok(&DynamicConfig::default())
+    ok(&DynamicConfig { sample_cancel_enabled: true, ..DynamicConfig::default() })
 }
 
 /// `POST /telemetry`: heard, and forgotten.

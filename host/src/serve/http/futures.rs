@@ -15,7 +15,7 @@ use serde_json::json;
 use std::{pin::pin, time::Duration};
 use tinsmith_tinker_wire::{
     answer::{Category, Failure, Queue},
-    messages::RetrieveFuture,
+    messages::{FuturesRetrieved, RetrieveFuture, RetrieveFutures},
     samples,
 };
 
@@ -49,8 +49,39 @@ pub async fn retrieve(
     }
 }
 
-/// `POST /cancel_future`: what was begun is finished; nobody need wait for it.
-pub async fn cancel() -> Answer {
+/// `POST /retrieve_futures`: which samples of a client have results that it has not heard of.
+pub async fn retrieve_many(State(app): Shared, Json(asked): Json<RetrieveFutures>) -> Answer {
+    let RetrieveFutures { target, prev_cursor, timeout, retrieved_request_ids } = asked;
+    let id = &target.sampling_session_id;
+    app.sessions.sampling(id).ok_or_else(|| super::sampling::unknown(id))?;
+    let inbox = app.inbox(id, target.cloned_sampler_id).ok_or_else(|| {
+        Refusal::not_found("this server is asked for each result: see `serve.retrieve_futures`")
+    })?;
+    // Whoever knows a sampling session may forget its results, and no others.
+    let own =
+        |request: &&String| request.strip_prefix(id.as_str()).is_some_and(|n| n.starts_with(':'));
+    retrieved_request_ids.iter().filter(own).for_each(|request| app.futures.forget(request));
+    let most = PATIENCE.as_secs_f64();
+    let timeout = timeout.filter(|t| t.is_finite()).map_or(most, |t| t.clamp(0.0, most));
+    let news = pin!(inbox.after(prev_cursor, Duration::from_secs_f64(timeout)));
+    match select(news, pin!(app.stopped())).await {
+        Either::Left((news, _)) => ok(&news),
+        Either::Right(_) => ok(&FuturesRetrieved { completions: Vec::new(), cursor: prev_cursor }),
+    }
+}
+
+/// `POST /cancel_future`: a sample that nobody waits for any more. One that has not begun never does;
+/// one that has ends with its next token.
+pub async fn cancel(State(app): Shared, Json(asked): Json<RetrieveFuture>) -> Answer {
+    let id = &asked.request_id;
+    if !id.contains(":sample:") {
+        let what = format!("`{id}` is no sample, and nothing else can be called off");
+        return Err(Refusal::wrong(what));
+    }
+    // One that is not there any more has its result.
+    if let Some(slot) = app.futures.find(id) {
+        slot.call_off();
+    }
     ok(&json!({}))
 }
 
@@ -60,8 +91,10 @@ fn answer(outcome: &Outcome, headers: &HeaderMap) -> Answer {
         Outcome::Json(value) => ok(value),
         Outcome::Failed(failure) => ok(failure),
         Outcome::Output(output) if binary => Ok(protobuf(&output.to_proto())),
-        Outcome::Samples(samples) if binary => Ok(protobuf(&samples::to_proto(samples))),
-        Outcome::Samples(samples) => ok(&samples::to_json(samples)),
+        Outcome::Samples(samples, layout) if binary => {
+            Ok(protobuf(&samples::to_proto(samples, layout.as_ref())))
+        }
+        Outcome::Samples(samples, layout) => ok(&samples::to_json(samples, layout.as_ref())),
         Outcome::Output(output) => match output.to_json() {
             Ok(output) => ok(&output),
             Err(e) => ok(&Failure { error: e.to_string(), category: Category::Server }),

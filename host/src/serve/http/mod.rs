@@ -11,6 +11,7 @@ mod body;
 mod chat;
 mod checkpoints;
 mod client;
+mod copy;
 mod files;
 mod futures;
 mod guard;
@@ -18,6 +19,7 @@ mod models;
 mod range;
 mod reply;
 mod runs;
+mod sample;
 mod sampling;
 mod sessions;
 mod train;
@@ -58,14 +60,16 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/forward", post(train::forward))
         .route("/optim_step", post(train::optim_step))
         .route("/retrieve_future", post(futures::retrieve))
+        .route("/retrieve_futures", post(futures::retrieve_many))
         .route("/cancel_future", post(futures::cancel))
         .route("/save_weights", post(train::save_weights))
         .route("/save_weights_for_sampler", post(train::save_for_sampler))
         .route("/save_weights_external", post(train::save_external))
+        .route("/copy_weights", post(copy::copy))
         .route("/create_sampling_session", post(sampling::create))
         .route("/join_sampling_session", post(sampling::join))
         .route("/samplers/{id}", get(sampling::get))
-        .route("/asample", post(sampling::sample))
+        .route("/asample", post(sample::sample))
         .route("/training_runs", get(runs::list))
         .route("/training_runs/{run}", get(runs::get))
         .route("/training_runs/{run}/checkpoints", get(checkpoints::of_run))

@@ -15,16 +15,17 @@ use serde_json::{Map, Value, json};
 use tinsmith_tinker_wire::messages::{
     CreateSession, Finish, Heartbeat, SessionCreated, SessionView, Sessions,
 };
+use tokio::task::block_in_place;
 
-/// `POST /create_session`.
+/// `POST /create_session`. What is written to the disk does not hold up other requests.
 pub async fn create(State(app): Shared, Json(asked): Json<CreateSession>) -> Answer {
-    let session_id = app.sessions.begin(asked)?;
+    let session_id = block_in_place(|| app.sessions.begin(asked))?;
     ok(&SessionCreated { session_id, kind: "create_session".into(), ..SessionCreated::default() })
 }
 
 /// `POST /session_heartbeat`: 410 tells the client that it is over.
 pub async fn heartbeat(State(app): Shared, Json(asked): Json<Heartbeat>) -> Answer {
-    let standing = app.sessions.beat(&asked.session_id)?;
+    let standing = block_in_place(|| app.sessions.beat(&asked.session_id))?;
     require(standing, &asked.session_id)?;
     ok(&json!({ "type": "session_heartbeat" }))
 }
@@ -38,7 +39,8 @@ pub async fn finish(
     if app.sessions.standing(&id) == Standing::Unknown {
         return Err(unknown(&id));
     }
-    app.end_session(&id, Ended { reason: asked.reason.kind, detail: asked.detail })?;
+    let ended = Ended { reason: asked.reason.kind, detail: asked.detail };
+    block_in_place(|| app.end_session(&id, ended))?;
     done()
 }
 
@@ -89,7 +91,7 @@ pub async fn project(
         return Err(unknown(&id));
     }
     let project = asked["project_id"].as_str().map(str::to_owned);
-    app.sessions.change(&id, |session| session.project_id = project)?;
+    block_in_place(|| app.sessions.change(&id, |session| session.project_id = project))?;
     done()
 }
 

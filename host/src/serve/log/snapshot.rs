@@ -41,7 +41,7 @@ impl Kept {
             Outcome::Json(value) => Some(Self::Json(value.clone())),
             Outcome::Output(output) => output.to_json().ok().map(Self::Output),
             Outcome::Failed(failure) => Some(Self::Failed(failure.clone())),
-            Outcome::Samples(_) => None,
+            Outcome::Samples(..) => None,
         }
     }
 

@@ -140,7 +140,11 @@ impl Pass {
             let e = format!("the trainer answered {got} log-probabilities for {want} targets");
             return Err(Error::new(ErrorKind::OTHER, e));
         }
-        Ok(Output::of(answer, batch))
+        let output = Output::of(answer, batch);
+        Ok(match &self.asked.columns {
+            Some(columns) => columns.gather(output),
+            None => output,
+        })
     }
 }
 

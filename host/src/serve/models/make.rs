@@ -13,6 +13,7 @@ use crate::{
         ids,
         log::Log,
         order::Order,
+        sessions::Session,
     },
 };
 use std::sync::{Arc, Mutex, mpsc};
@@ -77,8 +78,8 @@ impl App {
 
     /// What is written of a model.
     pub fn model_record(&self, id: &str) -> Option<ModelRecord> {
-        let session = self.sessions.get(record::session_of(id))?;
-        session.models.into_iter().find(|model| model.id == id)
+        let find = |session: &Session| session.models.iter().find(|model| model.id == id).cloned();
+        self.sessions.read(record::session_of(id), find)?
     }
 
     /// Changes what is written of a model.
@@ -89,6 +90,16 @@ impl App {
                 model.last_request = runs::now();
             }
         }));
+    }
+
+    /// Notes that something became of a model. It is on the disk with the next change of its session: a
+    /// time is not worth a write of its own.
+    pub fn touch_model(&self, id: &str) {
+        self.sessions.touch(record::session_of(id), |session| {
+            if let Some(model) = session.models.iter_mut().find(|model| model.id == id) {
+                model.last_request = runs::now();
+            }
+        });
     }
 
     /// What a request is answered whose result is nowhere: it was read long ago, or the server was

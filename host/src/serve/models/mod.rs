@@ -10,6 +10,7 @@ mod flight;
 mod forward;
 mod gradient;
 mod make;
+mod nameless;
 mod op;
 mod owner;
 mod record;

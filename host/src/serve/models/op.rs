@@ -3,7 +3,7 @@
 use crate::serve::base::Loss;
 use std::{collections::BTreeMap, sync::Arc};
 use tinsmith_plugin_api::{Adam, Batch, Error, OpenRun};
-use tinsmith_tinker_wire::path::TinkerPath;
+use tinsmith_tinker_wire::{columns::Columns, path::TinkerPath};
 
 /// An operation, checked as far as it can be before its turn.
 pub enum Op {
@@ -56,8 +56,10 @@ impl Op {
 
 /// A pass over a batch.
 pub struct Forward {
-    /// The datums.
+    /// The datums, each with one target at a place.
     pub batch: Arc<Batch>,
+    /// How many the client's had, where it may be several.
+    pub columns: Option<Columns>,
     /// The loss.
     pub loss: Loss,
     /// Whether no gradient is wanted.

@@ -6,9 +6,7 @@ use super::{
     owner::{Owner, Task, json},
 };
 use crate::runs;
-use crate::serve::{
-    checkpoints::Record, export, futures::Outcome, ids, moment, sessions::Sampling,
-};
+use crate::serve::{checkpoints::Record, export, futures::Outcome, ids, moment};
 use std::collections::BTreeMap;
 use tinsmith_plugin_api::{Error, ErrorKind, Result, Save, Saved, ticket};
 use tinsmith_tinker_wire::{
@@ -38,7 +36,7 @@ impl Owner {
                 }
                 Ok(result)
             }
-            SaveOp::Ephemeral { sampling } => self.ephemeral(sampling),
+            SaveOp::Ephemeral { sampling } => self.nameless(sampling),
         }
     }
 
@@ -96,50 +94,22 @@ impl Owner {
             expires: asked.ttl.map(moment::after),
             user_metadata: asked.user_metadata,
             made_by: request.into(),
+            files: None,
         };
         if path.kind == Kind::External {
             let files = export::files(&self.app, &record).map_err(internal)?;
             record.bytes = Some(files.iter().map(|file| file.bytes).sum());
         }
         if let Some(old) = self.app.checkpoints.get(&record.path) {
-            self.app.begin_files(&old.name, &old.base).map_err(internal)?;
+            self.app.begin_deleting(&old).map_err(internal)?;
         }
         let old = self.app.checkpoints.add(record.clone()).map_err(internal)?;
         self.app.settle_files(&record.name).map_err(internal)?;
         if let Some(old) = old {
             self.app.warn_of(self.app.forget_files(&old));
         }
-        self.app.change_model(&self.id, |_| {});
+        self.app.touch_model(&self.id);
         Ok(record)
-    }
-
-    fn ephemeral(&mut self, sampling: String) -> Result<Outcome> {
-        let kind = "save_weights_for_sampler".to_owned();
-        let sampling_session_id = Some(sampling.clone());
-        let answer = SavedWeights { sampling_session_id, kind, ..SavedWeights::default() };
-        let durable = self.app.base(&self.base)?.can.deterministic;
-        let there = self.app.sessions.sampling(&sampling).and_then(|(_, there)| there.uri);
-        if durable && there.is_some() {
-            return json(&answer);
-        }
-        // What is done again after a crash must leave what clients have: in memory it would be gone.
-        let name = ids::random().map_err(internal)?;
-        if durable {
-            self.app.begin_files(&name, &self.base).map_err(internal)?;
-        }
-        let saved = self.saved(match durable {
-            true => Save::Sampler { name: name.clone() },
-            false => Save::Ephemeral,
-        })?;
-        let (id, base, uri) = (sampling, self.base.clone(), Some(saved.uri));
-        let session = super::record::session_of(&self.id).to_owned();
-        let made = Sampling { id, base, path: None, uri, ephemeral: true, durable };
-        let added = self.app.sessions.change(&session, |session| {
-            session.samplings.retain(|old| old.id != made.id);
-            session.samplings.push(made);
-        });
-        added.and_then(|()| self.app.settle_files(&name)).map_err(internal)?;
-        json(&answer)
     }
 
     /// Waits for the trainer to save.

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use tinsmith_plugin_api::{Adam, Error, Result};
 use tinsmith_tinker_wire::{
-    datum::{Datum, to_batch},
+    columns::{self, Columns},
+    datum::{Datum, to_batch, to_batch_of},
     messages::{AdamParams, ForwardBackward, OptimStep},
     proto::ForwardBackwardRequest,
 };
@@ -59,6 +60,13 @@ fn operation(
     config: &Map<String, Value>,
     only: bool,
 ) -> Result<Op> {
+    let (batch, columns) = match loss {
+        columns::LOSS => {
+            let (datums, columns) = Columns::spread(datums)?;
+            (to_batch_of(datums.into_iter())?, Some(columns))
+        }
+        _ => (to_batch(datums)?, None),
+    };
     let loss = app.base(&model.base)?.loss(loss, config).map_err(|e| {
         let told = Error::rejected(e.to_string());
         match e.hint {
@@ -66,5 +74,5 @@ fn operation(
             None => told,
         }
     })?;
-    Ok(Op::Forward(Forward { batch: Arc::new(to_batch(datums)?), loss, only }))
+    Ok(Op::Forward(Forward { batch: Arc::new(batch), columns, loss, only }))
 }

@@ -64,11 +64,16 @@ impl<'a, 'b> Head<'a, 'b> {
         self.room.dnormed.fill(0.0);
     }
 
-    /// Ranges of tokens whose logits fit in memory together.
-    pub(super) fn chunks(&self) -> Vec<Range<usize>> {
+    /// Ranges of tokens whose logits fit in memory together, from the token `first` on.
+    pub(super) fn chunks(&self, first: usize) -> Vec<Range<usize>> {
         let total = self.targets.len();
         let rows = (MAX_LOGITS / self.net.config.vocab).clamp(1, ROWS);
-        (0..total).step_by(rows).map(|start| start..(start + rows).min(total)).collect()
+        (first..total).step_by(rows).map(|start| start..(start + rows).min(total)).collect()
+    }
+
+    /// Logits of the rows that [`Head::logprobs`] saw last, and the logsumexp of each.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&[f32], f32)> {
+        self.room.logits.chunks_exact(self.net.config.vocab).zip(self.room.lse.iter().copied())
     }
 
     /// Log-probabilities of the targets of those tokens.

@@ -102,6 +102,25 @@ impl Model {
         })
     }
 
+    /// As [`Model::forward`], of the tokens from `first` on; those before it have 0. Shows `see` the
+    /// number of each token, its logits (`[vocab]`) and their logsumexp.
+    ///
+    /// # Errors
+    /// As [`Model::forward`].
+    pub fn forward_seeing(
+        &self,
+        layout: &Layout,
+        params: &[f32],
+        batch: &Packed,
+        first: usize,
+        see: &mut dyn FnMut(usize, &[f32], f32),
+    ) -> Result<Vec<f32>> {
+        let net = self.net(layout, params)?;
+        self.with_workspace(|work, room| {
+            Pass::new(net, batch, &self.frequencies, work, room).forward_seeing(first, see)
+        })
+    }
+
     /// As [`Model::forward`]; adds the gradient of the loss to `grads`. A loss is a sum.
     ///
     /// # Errors

@@ -72,6 +72,33 @@ impl<'a, 'b> Pass<'a, 'b> {
         Ok(logprobs)
     }
 
+    /// As [`Pass::forward`], of the tokens from `first` on. Shows `see` the logits of each and their
+    /// logsumexp.
+    pub(super) fn forward_seeing(
+        &mut self,
+        first: usize,
+        see: &mut dyn FnMut(usize, &[f32], f32),
+    ) -> Result<Vec<f32>> {
+        let mut logprobs = vec![0.0; self.batch.len()];
+        for micro in micro_batches(self.batch) {
+            let start = micro.range.start;
+            if first >= micro.range.end {
+                continue;
+            }
+            self.blocks_forward(&micro, false);
+            let hidden = &self.work.saved[self.hidden(false)].x;
+            let mut head = Head::new(self.net, self.room, hidden, micro.targets);
+            for chunk in head.chunks(first.saturating_sub(start)) {
+                let tokens: Vec<usize> = chunk.clone().collect();
+                let out = &mut logprobs[start + chunk.start..start + chunk.end];
+                head.logprobs(&tokens, out)?;
+                let rows = (start + chunk.start..).zip(head.rows());
+                rows.for_each(|(token, (logits, lse))| see(token, logits, lse));
+            }
+        }
+        Ok(logprobs)
+    }
+
     /// As [`Pass::forward`]; adds the gradient of the loss to `grads`.
     pub(super) fn forward_backward(
         &mut self,
@@ -143,7 +170,7 @@ impl<'a, 'b> Pass<'a, 'b> {
     fn head_forward(&mut self, micro: &Micro<'_>, kept: bool, out: &mut [f32]) -> Result<()> {
         let hidden = self.hidden(kept);
         let mut head = Head::new(self.net, self.room, &self.work.saved[hidden].x, micro.targets);
-        for chunk in head.chunks() {
+        for chunk in head.chunks(0) {
             let tokens: Vec<usize> = chunk.clone().collect();
             head.logprobs(&tokens, &mut out[chunk])?;
         }
@@ -164,7 +191,7 @@ impl<'a, 'b> Pass<'a, 'b> {
         let mut head = Head::new(net, self.room, &saved[hidden].x, micro.targets);
         head.begin_backward();
         let mut any = false;
-        for chunk in head.chunks() {
+        for chunk in head.chunks(0) {
             let tokens: Vec<usize> = match gradient {
                 Gradient::Loss(_) => chunk.clone().collect(),
                 Gradient::Known(d) => {

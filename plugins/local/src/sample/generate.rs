@@ -2,17 +2,16 @@
 
 use super::{
     choose::Rule,
+    prompt::Scores,
     random,
+    row::Row,
     stop::{Stops, Watch},
 };
-use crate::{
-    model::KvCache,
-    packed::{Packed, token_ids},
-    weights::Weights,
-};
+use crate::{model::KvCache, packed::token_ids, weights::Weights};
 use rayon::ThreadPool;
 use tinsmith_plugin_api::{
     Done, Error, ErrorKind, Result, SampleRequest, Sampled, Samples, Services, StopReason,
+    TopLogprobs,
 };
 
 /// Samples that are drawn side by side; more are drawn in groups, for the memory of their caches.
@@ -36,6 +35,9 @@ struct Stream {
     watch: Watch,
     tokens: Vec<i32>,
     logprobs: Vec<f32>,
+    /// The likeliest tokens at each place, as many as `top` says.
+    ranked: TopLogprobs,
+    top: usize,
     ended: Option<StopReason>,
 }
 
@@ -48,8 +50,8 @@ impl Generator<'_> {
         let room = self.check(request)?;
         let limit = request.max_tokens.map_or(room, |most| room.min(most as usize));
         let seed = request.seed.unwrap_or_else(random::fresh_seed);
-        let prompt_logprobs =
-            request.prompt_logprobs.then(|| self.prompt_logprobs(&request.prompt)).transpose()?;
+        let top = request.topk_sample_logprobs as usize;
+        let Scores { own, top: ranked, targets } = self.scores(request)?;
 
         let mut prompt_cache = KvCache::new();
         let first = if limit == 0 {
@@ -61,15 +63,15 @@ impl Generator<'_> {
         let samples: Vec<u64> = (0..u64::from(request.num_samples)).collect();
         for group in samples.chunks(SIDE_BY_SIDE) {
             let mut streams: Vec<Stream> =
-                group.iter().map(|&index| self.stream(index, &prompt_cache, &stops)).collect();
+                group.iter().map(|&index| self.stream(index, &prompt_cache, &stops, top)).collect();
             let mut logits = first.repeat(if limit == 0 { 0 } else { streams.len() });
             for position in 0..limit {
                 self.check_cancelled(done)?;
                 let mut rows = logits.chunks_exact(config.vocab);
                 for stream in streams.iter_mut().filter(|s| s.ended.is_none()) {
-                    let row = rows.next().unwrap_or_default();
+                    let row = Row::new(rows.next().unwrap_or_default())?;
                     let uniform = random::uniform(seed, stream.index, position as u64);
-                    stream.push(rule.choose(row, uniform)?, &stops)?;
+                    stream.push(rule.choose(&row, uniform), &row, &stops)?;
                 }
                 if let [only] = streams.as_slice()
                     && request.num_samples == 1
@@ -83,7 +85,12 @@ impl Generator<'_> {
             }
             sequences.extend(streams.into_iter().map(Stream::finish));
         }
-        Ok(Samples { sequences, prompt_logprobs })
+        Ok(Samples {
+            sequences,
+            prompt_logprobs: own,
+            topk_prompt_logprobs: ranked,
+            target_prompt_logprobs: targets,
+        })
     }
 
     /// Refuses what cannot be answered; answers how many tokens fit after the prompt.
@@ -108,20 +115,23 @@ impl Generator<'_> {
         })
     }
 
-    fn check_cancelled(&self, done: &Done<Samples>) -> Result<()> {
+    /// Refuses to go on with what nobody wants any more.
+    pub fn check_cancelled(&self, done: &Done<Samples>) -> Result<()> {
         if done.cancelled() || self.services.cancelled() {
             return Err(Error::new(ErrorKind::CANCELLED, "sampling was stopped"));
         }
         Ok(())
     }
 
-    fn stream(&self, index: u64, prompt: &KvCache, stops: &Stops) -> Stream {
+    fn stream(&self, index: u64, prompt: &KvCache, stops: &Stops, top: usize) -> Stream {
         Stream {
             index,
             cache: prompt.clone(),
             watch: stops.watch(self.services),
             tokens: Vec::new(),
             logprobs: Vec::new(),
+            ranked: Vec::new(),
+            top,
             ended: None,
         }
     }
@@ -142,34 +152,16 @@ impl Generator<'_> {
         let Weights { base, layout, params, .. } = self.weights;
         self.pool.install(|| base.model.decode_batch(layout, params, caches, tokens))
     }
-
-    /// Log-probability of each prompt token after those before it.
-    fn prompt_logprobs(&self, prompt: &[i32]) -> Result<Vec<Option<f32>>> {
-        let Weights { base, layout, params, .. } = self.weights;
-        let mut all = vec![None];
-        if let [inputs @ .., _] = prompt
-            && !inputs.is_empty()
-        {
-            let batch = tinsmith_plugin_api::Batch {
-                tokens: inputs.to_vec(),
-                targets: prompt[1..].to_vec(),
-                offsets: vec![0, inputs.len() as u64],
-                groups: vec![0],
-                columns: Vec::new(),
-            };
-            let packed = Packed::new(&batch, base.model.config())?;
-            let logprobs = self.pool.install(|| base.model.forward(layout, params, &packed))?;
-            all.extend(logprobs.into_iter().map(Some));
-        }
-        Ok(all)
-    }
 }
 
 impl Stream {
-    fn push(&mut self, (token, logprob): (usize, f32), stops: &Stops) -> Result<()> {
+    fn push(&mut self, token: usize, row: &Row<'_>, stops: &Stops) -> Result<()> {
+        self.logprobs.push(row.logprob(token));
+        if self.top > 0 {
+            self.ranked.push(row.top(self.top));
+        }
         let token = token as i32;
         self.tokens.push(token);
-        self.logprobs.push(logprob);
         if self.watch.ends(stops, token)? {
             self.ended = Some(StopReason::Stop);
         }
@@ -181,6 +173,7 @@ impl Stream {
             tokens: self.tokens,
             logprobs: self.logprobs,
             stop_reason: self.ended.unwrap_or(StopReason::Length),
+            topk_logprobs: (self.top > 0).then_some(self.ranked),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 mod choose;
 mod generate;
+mod prompt;
 mod random;
+mod row;
 mod stop;
 
 use crate::{run::caught, weights::Weights};
@@ -28,7 +30,10 @@ impl LocalSampler {
             .spawn(move || {
                 let generator = Generator { weights: &weights, pool: &pool, services: &services };
                 for (request, mut done) in requests {
-                    let answer = caught(|| generator.run(&request, &mut done));
+                    // Nobody may want it any more by the time of its turn.
+                    let answer = generator.check_cancelled(&done);
+                    let answer =
+                        answer.and_then(|()| caught(|| generator.run(&request, &mut done)));
                     done.finish(answer.map_err(|e| e.context("sample")));
                 }
             })

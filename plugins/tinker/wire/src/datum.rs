@@ -92,9 +92,18 @@ fn no_text(what: &str) -> Error {
 /// # Errors
 /// `rejected` with the datum and the input that does not fit.
 pub fn to_batch(datums: Vec<Datum>) -> Result<Batch> {
+    to_batch_of(datums.into_iter().enumerate())
+}
+
+/// As [`to_batch`], of datums with their numbers: those of one number are a group.
+///
+/// # Errors
+/// As [`to_batch`].
+pub fn to_batch_of(datums: impl Iterator<Item = (usize, Datum)>) -> Result<Batch> {
     let mut batch = Batch { offsets: vec![0], ..Batch::default() };
-    for (number, datum) in datums.into_iter().enumerate() {
-        append(&mut batch, datum, number == 0).map_err(|e| e.within(format!("data[{number}]")))?;
+    for (number, datum) in datums {
+        let first = batch.groups.is_empty();
+        append(&mut batch, datum, first).map_err(|e| e.within(format!("data[{number}]")))?;
         batch.offsets.push(batch.tokens.len() as u64);
         batch.groups.push(number as u64);
     }

@@ -4,7 +4,8 @@ The Tinker protocol: what both ends of it share.
 - [`proto`], [`messages`]: the bodies, as protobuf and as JSON.
 - [`tensor`], [`datum`]: per-token values and datums, from and to both dialects.
 - [`chunks`]: how a batch is cut into requests, and [`combine`] how their results become one.
-- [`samples`]: what `asample` answers.
+- [`columns`]: datums of several targets at each place.
+- [`samples`]: what `asample` answers, and [`targets`]: tokens to be scored in a prompt.
 - [`output`]: what `forward_backward` answers, in both dialects.
 - [`answer`]: what a poll for a result says.
 - [`path`]: the paths of checkpoints, `tinker://RUN/KIND/NAME`.
@@ -14,6 +15,7 @@ It computes nothing and opens no connection.
 
 pub mod answer;
 pub mod chunks;
+pub mod columns;
 pub mod combine;
 pub mod datum;
 pub mod le;
@@ -23,6 +25,7 @@ pub mod output;
 pub mod path;
 pub mod proto;
 pub mod samples;
+pub mod targets;
 pub mod tensor;
 
 /// Media type of the protobuf bodies.

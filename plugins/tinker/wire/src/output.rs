@@ -15,8 +15,10 @@ const KIND: &str = "ArrayRecord";
 /// The result of one request: what the model makes of its datums.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Output {
-    /// Log-probabilities of the targets of each datum, in nats.
+    /// Log-probabilities of the targets of each datum, in nats, place by place.
     pub logprobs: Vec<Vec<f32>>,
+    /// Targets of each datum at a place, where they have a second axis; datums beyond the end have none.
+    pub columns: Vec<Option<u64>>,
     /// Figures, named `name:reduction`.
     pub metrics: BTreeMap<String, f64>,
 }
@@ -38,7 +40,11 @@ impl Output {
                 (format!("{}:{reduction}", head.replace(':', ".")), *value)
             }
         });
-        Self { logprobs, metrics: metrics.collect() }
+        Self { logprobs, columns: Vec::new(), metrics: metrics.collect() }
+    }
+
+    fn columns(&self, datum: usize) -> Option<u64> {
+        self.columns.get(datum).copied().flatten()
     }
 
     /// Reads the binary dialect.
@@ -46,7 +52,7 @@ impl Output {
     /// # Errors
     /// `network` for what is not well-formed: the server answered garbage.
     pub fn from_proto(output: ForwardBackwardOutput) -> Result<Self> {
-        let mut logprobs = Vec::new();
+        let (mut logprobs, mut columns) = (Vec::new(), Vec::new());
         for record in &output.loss_fn_outputs {
             let datums =
                 usize::try_from(record.num_datums).map_err(|_| garbled("a negative count"))?;
@@ -54,33 +60,45 @@ impl Output {
                 return Err(garbled("datums without logprobs"));
             };
             logprobs.extend(split(field, datums)?);
+            let width = field.trailing_shape.first().and_then(|n| u64::try_from(*n).ok());
+            columns.resize(logprobs.len(), width);
         }
-        Ok(Self { logprobs, metrics: output.metrics })
+        Ok(Self { logprobs, columns: unless_flat(columns), metrics: output.metrics })
     }
 
-    /// Writes the binary dialect.
+    /// Writes the binary dialect. Datums of another number of columns need a record of their own.
     #[must_use]
     pub fn to_proto(&self) -> ForwardBackwardOutput {
-        let mut offsets = vec![0_i64];
-        for datum in &self.logprobs {
-            offsets.push(offsets[offsets.len() - 1] + 4 * datum.len() as i64);
+        let numbers: Vec<usize> = (0..self.logprobs.len()).collect();
+        let alike = numbers.chunk_by(|a, b| self.columns(*a) == self.columns(*b));
+        let mut records: Vec<ArrayRecord> = alike.map(|datums| self.record(datums)).collect();
+        if records.is_empty() {
+            records.push(self.record(&[]));
         }
-        let all: Vec<f32> = self.logprobs.concat();
+        ForwardBackwardOutput {
+            loss_fn_output_type: KIND.into(),
+            loss_fn_outputs: records,
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    fn record(&self, datums: &[usize]) -> ArrayRecord {
+        let (mut offsets, mut all) = (vec![0_i64], Vec::new());
+        for datum in datums {
+            all.extend_from_slice(&self.logprobs[*datum]);
+            offsets.push(4 * all.len() as i64);
+        }
+        let columns = datums.first().and_then(|datum| self.columns(*datum));
         let field = BatchedTensor {
             data: le::pack(all.into_iter()),
             offsets: le::pack(offsets.into_iter()),
             dtype: DType::Float32 as i32,
-            trailing_shape: Vec::new(),
+            trailing_shape: columns.iter().map(|n| *n as i64).collect(),
         };
-        let record = ArrayRecord {
+        ArrayRecord {
             type_tag: KIND.into(),
             fields: BTreeMap::from([(LOGPROBS.to_owned(), field)]),
-            num_datums: self.logprobs.len() as i64,
-        };
-        ForwardBackwardOutput {
-            loss_fn_output_type: KIND.into(),
-            loss_fn_outputs: vec![record],
-            metrics: self.metrics.clone(),
+            num_datums: datums.len() as i64,
         }
     }
 
@@ -93,14 +111,13 @@ impl Output {
             .get(LOGPROBS)
             .map(TensorData::read)
         {
-            Some(Ok(tensor)) => floats(tensor.data),
+            Some(Ok(tensor)) => Ok((tensor.shape.get(1).copied(), floats(tensor.data)?)),
             Some(Err(e)) => Err(garbled(e.message())),
             None => Err(garbled("a datum without logprobs")),
         };
-        Ok(Self {
-            logprobs: output.loss_fn_outputs.iter().map(datum).collect::<Result<_>>()?,
-            metrics: output.metrics.clone(),
-        })
+        let datums = output.loss_fn_outputs.iter().map(datum).collect::<Result<Vec<_>>>()?;
+        let (columns, logprobs) = datums.into_iter().unzip();
+        Ok(Self { logprobs, columns: unless_flat(columns), metrics: output.metrics.clone() })
     }
 
     /// Writes the JSON dialect.
@@ -108,17 +125,26 @@ impl Output {
     /// # Errors
     /// `rejected` for a log-probability that JSON cannot say.
     pub fn to_json(&self) -> Result<JsonOutput> {
-        let datum = |logprobs: &Vec<f32>| {
-            let shape = vec![logprobs.len() as i64];
+        let datum = |(number, logprobs): (usize, &Vec<f32>)| {
+            let all = logprobs.len() as i64;
+            let shape = match self.columns(number).map(|n| n as i64) {
+                Some(columns) => vec![all.checked_div(columns).unwrap_or(0), columns],
+                None => vec![all],
+            };
             let tensor = TensorData::of(&ColumnData::F32(logprobs.clone()), shape)?;
             Ok(BTreeMap::from([(LOGPROBS.to_owned(), tensor)]))
         };
         Ok(JsonOutput {
             loss_fn_output_type: KIND.into(),
-            loss_fn_outputs: self.logprobs.iter().map(datum).collect::<Result<_>>()?,
+            loss_fn_outputs: self.logprobs.iter().enumerate().map(datum).collect::<Result<_>>()?,
             metrics: self.metrics.clone(),
         })
     }
+}
+
+/// Nothing where every datum has one axis.
+fn unless_flat(columns: Vec<Option<u64>>) -> Vec<Option<u64>> {
+    if columns.iter().all(Option::is_none) { Vec::new() } else { columns }
 }
 
 fn garbled(what: &str) -> Error {
@@ -160,6 +186,7 @@ mod tests {
     fn output() -> Output {
         Output {
             logprobs: vec![vec![-0.5, -1.0, -1.5], vec![-0.1]],
+            columns: Vec::new(),
             metrics: BTreeMap::from([("loss:sum".to_owned(), 4.5)]),
         }
     }
@@ -168,6 +195,25 @@ mod tests {
     fn it_comes_back_in_both_dialects() {
         assert_eq!(Output::from_proto(output().to_proto()).unwrap(), output());
         assert_eq!(Output::from_json(&output().to_json().unwrap()).unwrap(), output());
+    }
+
+    /// A client finds the first axis of a datum by dividing its values by the trailing shape.
+    #[test]
+    fn several_targets_at_a_place_come_back_with_their_shape() {
+        let logprobs = vec![vec![-1.0; 6], vec![-2.0; 4], vec![-3.0; 4], vec![-4.0; 3]];
+        let columns = vec![Some(3), Some(2), Some(2), None];
+        let output = Output { logprobs, columns, ..output() };
+        let binary = output.to_proto();
+        let shapes: Vec<_> = binary
+            .loss_fn_outputs
+            .iter()
+            .map(|record| (record.num_datums, record.fields[LOGPROBS].trailing_shape.clone()))
+            .collect();
+        assert_eq!(shapes, [(1, vec![3]), (2, vec![2]), (1, vec![])]);
+        assert_eq!(Output::from_proto(binary).unwrap(), output);
+        let json = output.to_json().unwrap();
+        assert_eq!(json.loss_fn_outputs[0][LOGPROBS].shape, Some(vec![2, 3]));
+        assert_eq!(Output::from_json(&json).unwrap(), output);
     }
 
     #[test]

@@ -177,8 +177,17 @@ impl Sampler for BadSampler {
         let tokens: Vec<i32> = request.prompt.iter().rev().copied().collect();
         done.partial(&tokens);
         let logprobs = vec![f32::NEG_INFINITY; tokens.len()];
-        let sampled = Sampled { tokens, logprobs, stop_reason: StopReason::Length };
-        let prompt_logprobs = Some(vec![None, Some(-0.5)]);
-        done.finish(Ok(Samples { sequences: vec![sampled], prompt_logprobs }));
+        // Of the tokens that were asked for, as many as were asked for.
+        let top = |k: u32| (0..k as i32).map(|id| (id, -0.5)).collect::<Vec<_>>();
+        let topk_logprobs = Some(vec![top(request.topk_sample_logprobs); tokens.len()]);
+        let sampled = Sampled { tokens, logprobs, stop_reason: StopReason::Length, topk_logprobs };
+        done.finish(Ok(Samples {
+            sequences: vec![sampled],
+            prompt_logprobs: Some(vec![None, Some(-0.5)]),
+            topk_prompt_logprobs: Some(vec![Vec::new(), top(request.topk_prompt_logprobs)]),
+            target_prompt_logprobs: request
+                .target_prompt_logprobs
+                .map(|targets| targets.ids.iter().map(|id| *id as f32).collect()),
+        }));
     }
 }

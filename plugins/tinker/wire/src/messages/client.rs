@@ -1,5 +1,6 @@
 //! What a client asks before anything else.
 
+use super::is_false;
 use serde::{Deserialize, Serialize};
 
 /// `POST /client/config`, `POST /client/dynamic_config`.
@@ -29,6 +30,12 @@ pub struct ClientConfig {
     /// Whether older clients may send protobuf.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proto_write_fwdbwd: Option<bool>,
+    /// Whether results of samples are asked for once for all of a sampling session.
+    #[serde(skip_serializing_if = "is_false")]
+    pub sample_use_retrieve_futures: bool,
+    /// Whether a copy of a client asks which it is.
+    #[serde(skip_serializing_if = "is_false")]
+    pub sample_join_sampling_session: bool,
     /// Seconds for which a lack of funds is waited out.
     pub billing_exception_max_pause_duration_sec: u64,
     /// Samples that are asked for and not there yet, at most.
@@ -47,6 +54,8 @@ impl Default for ClientConfig {
             fwdbwd_dispatch_bytes_semaphore_size: 50_000_000,
             proto_compress_fwdbwd: false,
             proto_write_fwdbwd: None,
+            sample_use_retrieve_futures: false,
+            sample_join_sampling_session: false,
             billing_exception_max_pause_duration_sec: 3600,
             sample_max_concurrent_requests: 2000,
             sample_no_retries: false,

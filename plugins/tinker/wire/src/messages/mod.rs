@@ -15,7 +15,9 @@ mod session;
 mod train;
 
 pub use client::{ClientConfig, DynamicConfig, SdkVersion, Token};
-pub use future::{Promise, RetrieveFuture};
+pub use future::{
+    Completion, FuturesRetrieved, FuturesTarget, Promise, RetrieveFuture, RetrieveFutures,
+};
 pub use model::{
     CreateModel, GetInfo, LoadWeights, LoraConfig, ModelCreated, ModelData, ModelInfo, ModelRef,
     OptimizerConfig, WeightsInfo, WeightsLoaded,
@@ -25,10 +27,12 @@ pub use rest::{
     SupportedModel, TinkerPathRef, TrainingRun, TrainingRuns, Ttl,
 };
 pub use sample::{
-    Asample, CreateSamplingSession, JsonSamples, JsonSequence, Sampler, SamplingParams,
+    Asample, CreateSamplingSession, JsonSamples, JsonSequence, JsonTop, Sampler, SamplingParams,
     SamplingSession, Stop,
 };
-pub use save::{SaveExternal, SaveForSampler, SaveWeights, SavedWeights};
+pub use save::{
+    CopyWeights, SaveExternal, SaveForSampler, SaveWeights, SavedWeights, WeightsCopied,
+};
 pub use session::{CreateSession, Finish, FinishReason, Heartbeat, SessionCreated};
 pub use train::{
     AdamParams, Chunk, ForwardBackward, JsonDatum, JsonOutput, LossInput, ModelInput, OptimStep,

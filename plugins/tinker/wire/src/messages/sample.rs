@@ -143,10 +143,19 @@ pub struct JsonSamples {
     /// Of each token of the prompt; null: not computed.
     #[serde(default)]
     pub prompt_logprobs: Option<Vec<Option<f32>>>,
+    /// The likeliest tokens at each place of the prompt; null: not computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topk_prompt_logprobs: Option<JsonTop>,
+    /// Of the tokens that the request named, at each place of the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_prompt_logprobs: Option<TensorData>,
     /// `sample`.
     #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
     pub kind: String,
 }
+
+/// The likeliest tokens at each of some places: ids and log-probabilities.
+pub type JsonTop = Vec<Option<Vec<(i32, f32)>>>;
 
 /// A sample in the JSON dialect.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -158,4 +167,7 @@ pub struct JsonSequence {
     /// Of each token.
     #[serde(default)]
     pub logprobs: Option<Vec<f32>>,
+    /// The likeliest tokens at each place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topk_logprobs: Option<JsonTop>,
 }

@@ -85,3 +85,29 @@ pub struct SavedWeights {
     #[serde(rename = "type", default, skip_serializing_if = "String::is_empty")]
     pub kind: String,
 }
+
+/// `POST /copy_weights`, which answers at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyWeights {
+    /// Path of the checkpoint.
+    pub source_path: String,
+    /// The session that owns the copy, and
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// which training run of it; or
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_seq_id: Option<u64>,
+    /// the project that owns it, in a session of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_project_id: Option<String>,
+    /// Seconds until the copy expires; absent: never, whatever the source does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u64>,
+}
+
+/// Answer of `copy_weights`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightsCopied {
+    /// Path of the copy.
+    pub tinker_path: String,
+}
