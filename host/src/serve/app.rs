@@ -164,13 +164,7 @@ impl App {
     pub fn end_session(&self, id: &str, ended: Ended) -> Result<()> {
         if self.sessions.end(id, ended)? {
             self.models.unload_session(id);
-            let session = self.sessions.get(id).unwrap_or_default();
-            for sampling in session.samplings {
-                if let (Some(uri), Ok(base)) = (sampling.uri, self.base(&sampling.base)) {
-                    self.samplers.forget(&base.name, &uri);
-                    base.trainer.delete(&uri)?;
-                }
-            }
+            self.forget_nameless(id)?;
         }
         Ok(())
     }

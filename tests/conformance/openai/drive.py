@@ -35,11 +35,14 @@ def streamed():
 
 
 def logprobs():
-    choice = client.chat.completions.create(**ASK, temperature=0, logprobs=True).choices[0]
+    choice = client.chat.completions.create(**ASK, temperature=0, logprobs=True, top_logprobs=3).choices[0]
     tokens = choice.logprobs.content
     text = b"".join(bytes(token.bytes) for token in tokens).decode()
     assert choice.message.content.strip() in text, (text, choice)
-    assert all(token.logprob <= 0 for token in tokens)
+    for token in tokens:
+        top = token.top_logprobs
+        assert token.logprob <= 0 and len(top) == 3 and top[0].token == token.token, token
+        assert [one.logprob for one in top] == sorted((one.logprob for one in top), reverse=True), token
 
 
 def several():

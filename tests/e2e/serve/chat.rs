@@ -67,7 +67,7 @@ fn messages_are_answered() {
         ("tools", json!([{"type": "function"}])),
         ("response_format", json!({"type": "json_object"})),
         ("frequency_penalty", json!(0.5)),
-        ("top_logprobs", json!(3)),
+        ("top_logprobs", json!(21)),
     ] {
         let mut wrong = wrong.clone();
         wrong[key] = value;
@@ -94,7 +94,7 @@ fn messages_are_answered() {
 fn log_probabilities_of_an_answer_are_those_of_its_tokens() {
     let server = Server::start(&[]);
     let body = json!({
-        "model": "base", "temperature": 0, "max_tokens": 4, "logprobs": true,
+        "model": "base", "temperature": 0, "max_tokens": 4, "logprobs": true, "top_logprobs": 2,
         "frequency_penalty": 0, "response_format": {"type": "text"}, "user": "somebody",
         "messages": [{"role": "user", "content": "say something"}],
     });
@@ -112,11 +112,16 @@ fn log_probabilities_of_an_answer_are_those_of_its_tokens() {
     for token in content {
         let logprob = token["logprob"].as_f64().unwrap();
         assert!((-20.0..0.0).contains(&logprob), "{token}");
+        let top = token["top_logprobs"].as_array().unwrap();
+        assert_eq!((top.len(), &top[0]["bytes"]), (2, &token["bytes"]), "{token}");
+        assert_eq!(top[0]["logprob"], token["logprob"]);
+        assert!(top[1]["logprob"].as_f64().unwrap() <= logprob);
     }
     let mut streamed = body.clone();
     streamed["stream"] = json!(true);
     assert_eq!(ask(&server, "/v1/chat/completions", &streamed).status, 400);
     streamed["logprobs"] = json!(false);
+    streamed["top_logprobs"] = json!(null);
     streamed["stream_options"] = json!({"include_usage": true});
     let text = String::from_utf8(ask(&server, "/v1/chat/completions", &streamed).body).unwrap();
     let events: Vec<&str> = text.split_terminator("\n\n").collect();

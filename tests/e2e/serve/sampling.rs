@@ -282,3 +282,22 @@ fn weights_without_a_name_make_room_for_newer_ones() {
     made.push(save(&server, 0, 4));
     check(&server, &made, 2);
 }
+
+/// Killed once the end of the session was on the disk, and before anything was deleted.
+#[test]
+fn weights_without_a_name_go_with_their_session_also_where_the_server_was_killed() {
+    let mut server = Server::start(&[]);
+    let session = server.session();
+    let model = server.model(&session, 0);
+    let body = json!({"model_id": model, "seq_id": 1, "sampling_session_seq_id": 0});
+    server.done("/save_weights_for_sampler", &body);
+    assert_eq!((server.stored(), server.pending()), (1, 0));
+    server.kill();
+    let sessions = server.sandbox.path().join("state/sessions");
+    let file = std::fs::read_dir(sessions).unwrap().next().unwrap().unwrap().path();
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    record["ended"] = json!({"reason": "success"});
+    std::fs::write(&file, record.to_string()).unwrap();
+    server.again();
+    assert_eq!((server.stored(), server.pending()), (0, 0));
+}

@@ -27,6 +27,9 @@ impl App {
     pub fn bring_back(self: &Arc<Self>) -> Result<usize> {
         let mut count = 0;
         for session in self.sessions.list() {
+            if session.ended.is_some() {
+                self.forget_nameless(&session.id)?;
+            }
             for record in &session.models {
                 if !self.disk.log(&record.id).join(LOG).exists() {
                     continue;

@@ -60,6 +60,21 @@ impl App {
         let mut old = self.sessions.get(session).unwrap_or_default().samplings;
         old.retain(|s| s.uri.is_some() && s.model.as_deref() == Some(model));
         old.truncate(old.len().saturating_sub(self.settings.nameless_weights));
+        self.delete_nameless(session, old)
+    }
+
+    /// Deletes the weights without a name of a session that has ended.
+    ///
+    /// # Errors
+    /// `failed` if that cannot be done; what is left is looked for when a server is started again.
+    pub fn forget_nameless(&self, session: &str) -> crate::Result<()> {
+        let mut old = self.sessions.get(session).unwrap_or_default().samplings;
+        // Those of a base model that is not served now are deleted when it is again.
+        old.retain(|sampling| sampling.uri.is_some() && self.base(&sampling.base).is_ok());
+        self.delete_nameless(session, old)
+    }
+
+    fn delete_nameless(&self, session: &str, old: Vec<Sampling>) -> crate::Result<()> {
         if old.is_empty() {
             return Ok(());
         }

@@ -33,6 +33,8 @@ pub struct Asked {
     #[serde(default)]
     pub logprobs: Option<bool>,
     #[serde(default)]
+    top_logprobs: Option<u32>,
+    #[serde(default)]
     stream_options: Option<StreamOptions>,
     /// Everything else.
     #[serde(flatten)]
@@ -46,7 +48,7 @@ struct StreamOptions {
 }
 
 /// What would change the answer, and with which value it does not.
-const UNKNOWN: [(&str, &[&str]); 11] = [
+const UNKNOWN: [(&str, &[&str]); 10] = [
     ("tools", &["[]"]),
     ("functions", &["[]"]),
     ("tool_choice", &["\"none\"", "\"auto\""]),
@@ -55,7 +57,6 @@ const UNKNOWN: [(&str, &[&str]); 11] = [
     ("logit_bias", &["{}"]),
     ("frequency_penalty", &["0", "0.0"]),
     ("presence_penalty", &["0", "0.0"]),
-    ("top_logprobs", &["0"]),
     ("modalities", &["[\"text\"]"]),
     ("audio", &[]),
 ];
@@ -83,6 +84,11 @@ impl Asked {
         if self.stream && self.logprobs == Some(true) {
             let e = Error::unsupported("a streamed answer has no log-probabilities here");
             return Err(e.at("logprobs").with_hint("ask without `stream`"));
+        }
+        let top = self.top_logprobs.unwrap_or(0);
+        if top > 20 || (top > 0 && self.logprobs != Some(true)) {
+            let e = Error::rejected("must be from 0 to 20, and goes with `logprobs`");
+            return Err(e.at("top_logprobs"));
         }
         if self.stream && self.n.is_some_and(|n| n > 1) {
             let e = Error::unsupported("only one answer can be streamed").at("n");
@@ -121,6 +127,7 @@ impl Asked {
             seed: self.seed.map(i64::cast_unsigned),
             stop_tokens: (!end.tokens.is_empty()).then(|| end.tokens.clone()),
             stop_strings: stop_strings.clone(),
+            topk_sample_logprobs: self.top_logprobs.unwrap_or(0),
             ..SampleRequest::default()
         };
         Ok((stop_strings, end.tokens, request))
