@@ -5,8 +5,21 @@ Variables named `TINSMITH_*` stand between the command line and the config: flag
 then file, then default. An empty variable counts as unset.
 */
 
-use crate::{Error, Result, cli::Verbosity};
+use crate::{Error, Result};
 use std::{ffi::OsString, path::PathBuf};
+
+/// How much is said on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    /// Progress and what was done.
+    Normal,
+    /// How it was done.
+    Verbose,
+    /// Everything, also debug lines of plugins.
+    Debug,
+}
 
 /// The config of `train` and `config show` when the command line names none.
 pub const TINSMITH_CONFIG: &str = "TINSMITH_CONFIG";

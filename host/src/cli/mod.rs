@@ -19,15 +19,13 @@ mod train;
 pub mod ui;
 mod upload;
 
+pub use crate::env::Verbosity;
 pub use args::Cli;
-pub use ui::{Style, Ui, Verbosity};
+pub use ui::{Style, Ui};
 
-use crate::{Result, config::Loaded, env};
+use crate::{Result, config::Loaded, env, runs::DEFAULT_OUTPUT};
 use args::{Command, OutputArgs};
 use std::path::PathBuf;
-
-/// Folder of runs and adapters where nothing names another one, below the current folder.
-pub const DEFAULT_OUTPUT: &str = "models/adapters/tinker";
 
 /// Does what the command line says.
 ///

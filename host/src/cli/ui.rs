@@ -10,7 +10,11 @@ mod terminal;
 pub use terminal::{Bar, Terminal};
 
 use super::args::{ColorChoice, Global};
-use crate::{Error, Result, env, error::printable};
+use crate::{
+    Error, Result,
+    env::{self, Verbosity},
+    error::printable,
+};
 use serde::Serialize;
 use std::{
     fmt::Display,
@@ -48,19 +52,6 @@ impl Style {
             Self::Accent => "\x1b[36m",
         }
     }
-}
-
-/// How much is said on stderr.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// Warnings and errors.
-    Quiet,
-    /// Progress and what was done.
-    Normal,
-    /// How it was done.
-    Verbose,
-    /// Everything, also debug lines of plugins.
-    Debug,
 }
 
 /// The terminal, or what stands in its place.

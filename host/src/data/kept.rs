@@ -118,7 +118,7 @@ pub(super) fn key(job: &DataJob<'_>, sources: &[DataSource]) -> Option<String> {
         prompts,
         files
     ]);
-    Some(super::hex(&Sha256::digest(all.to_string())))
+    Some(crate::text::hex(&Sha256::digest(all.to_string())))
 }
 
 #[cfg(test)]

@@ -58,14 +58,3 @@ pub use resolve::resolve;
 pub use source::DataSource;
 pub use spool::{Columns, Facts, Figures, Part, Place, Spool};
 pub use turns::Shortened;
-
-/// Bytes as lower-case hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-        text
-    })
-}

@@ -251,7 +251,7 @@ fn fingerprint(sources: &[DataSource], report: &DataReport) -> String {
     for (source, file) in sources.iter().zip(&report.files) {
         hash.update(format!("{} {} {}\n", source.mapping.fingerprint(), file.bytes, file.sha256));
     }
-    super::hex(&hash.finalize())
+    crate::text::hex(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ impl Reader {
     /// What was read so far, of the text.
     #[must_use]
     pub fn digest(&self) -> Digested {
-        Digested { bytes: self.offset, sha256: super::hex(&self.hash.clone().finalize()) }
+        Digested { bytes: self.offset, sha256: crate::text::hex(&self.hash.clone().finalize()) }
     }
 
     fn take_line(&mut self, offset: u64, lines: &mut Lines) {

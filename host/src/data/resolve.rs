@@ -1,7 +1,7 @@
 //! A dataset by its path or, once it is staged, by its id.
 
 use super::staged;
-use crate::{Error, Result, cli::DEFAULT_OUTPUT, config::Loaded, env};
+use crate::{Error, Result, config::Loaded, env, runs::DEFAULT_OUTPUT};
 use std::path::{Path, PathBuf};
 
 /// The file that `path_or_id` names: a dataset, or one that `tinsmith upload` staged in the folder

@@ -72,7 +72,7 @@ impl DataSource {
             hash.update(&buffer[..read]);
             bytes += read as u64;
         }
-        Ok(Digested { bytes, sha256: super::hex(&hash.finalize()) })
+        Ok(Digested { bytes, sha256: crate::text::hex(&hash.finalize()) })
     }
 
     /// An error of reading, with the file.

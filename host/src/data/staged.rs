@@ -75,7 +75,7 @@ impl Content {
     /// sha256 of the rows so far, in hex.
     #[must_use]
     pub fn sha256(&self) -> String {
-        super::hex(&self.hash.clone().finalize())
+        crate::text::hex(&self.hash.clone().finalize())
     }
 }
 

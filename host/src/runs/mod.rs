@@ -35,3 +35,6 @@ pub use report::write_report;
 pub use samples::{Answers, read_samples, write_samples};
 pub use speed::measured_speed;
 pub use staging::Staging;
+
+/// Folder of runs and adapters where nothing names another one, below the current folder.
+pub const DEFAULT_OUTPUT: &str = "models/adapters/tinker";

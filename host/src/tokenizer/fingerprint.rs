@@ -24,7 +24,7 @@ pub fn fingerprint(files: &Files) -> Result<String, serde_json::Error> {
             None => hash.update(b"0"),
         }
     }
-    Ok(crate::data::hex(&hash.finalize()))
+    Ok(crate::text::hex(&hash.finalize()))
 }
 
 /// A tag and a length before the bytes: no two different values hash the same bytes.

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     Error, Result,
-    data::{Source, columns, hex, trained_tokens},
+    data::{Source, columns, trained_tokens},
+    text::hex,
 };
 use sha2::{Digest, Sha256};
 use std::{

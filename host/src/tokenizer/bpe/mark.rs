@@ -23,7 +23,7 @@ impl Mark {
         let folder = dirs::below_home(env::XDG_CACHE_HOME, ".cache");
         let path = folder.zip(program).map(|(folder, program)| {
             let facts = format!("{fingerprint} {program:?} {added:?}");
-            let name = crate::data::hex(&Sha256::digest(facts));
+            let name = crate::text::hex(&Sha256::digest(facts));
             folder.join("tinsmith/tokenizers").join(name)
         });
         Self(path)
