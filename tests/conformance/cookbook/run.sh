@@ -12,10 +12,8 @@ root="$(cd "$here/../../.." && pwd)"
 venv="${VENV:-$root/tests/conformance/chat/.venv}"
 python="$venv/bin/python"
 "$python" -c 'import tinker_cookbook' 2>/dev/null || VENV="$venv" "$root/tests/conformance/chat/run.sh" prepare
-if [ -z "${TINSMITH:-}" ]; then
-    cargo build --quiet --manifest-path "$root/Cargo.toml" -p tinsmith
-    TINSMITH="${CARGO_TARGET_DIR:-$root/target}/debug/tinsmith"
-fi
+. "$here/../server.sh"
+tinsmith="$(find_program "$root")"
 
 work="$(mktemp -d)"
 server=""
@@ -26,18 +24,12 @@ cleanup() {
 trap cleanup EXIT
 
 "$python" "$here/with_tokenizer.py" "$root/.cache/chat/tokenizers/qwen3" "$work/model"
-"$TINSMITH" serve --model "$work/model=$work/model" --port 0 --state "$work/state" >"$work/url" 2>"$work/server.log" &
-server=$!
-for _ in $(seq 300); do
-    [ -s "$work/url" ] && break
-    kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
-    sleep 0.1
-done
+serve "$work" "$tinsmith" --model "$work/model=$work/model" --port 0 --state "$work/state"
 
 data="$("$python" -c 'import pathlib, tinker_cookbook as t; print(pathlib.Path(t.__file__).parent / "example_data" / "conversations.jsonl")')"
 status=0
 TINKER_API_KEY=tml-any timeout 900 "$python" -m tinker_cookbook.recipes.chat_sl.train \
-    base_url="$(head -n 1 "$work/url")" model_name="$work/model" renderer_name=qwen3_instruct \
+    base_url="$url" model_name="$work/model" renderer_name=qwen3_instruct \
     dataset="$data" batch_size=8 max_length=96 lora_rank=8 learning_rate=1e-3 eval_every=0 save_every=0 \
     log_path="$work/log" behavior_if_log_dir_exists=delete >"$work/recipe.log" 2>&1 || status=$?
 if [ "$status" != 0 ]; then

@@ -13,10 +13,8 @@ if ! "$venv/bin/python" -c 'import openai' 2>/dev/null; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet 'openai==3.57.0'
 fi
-if [ -z "${TINSMITH:-}" ]; then
-    cargo build --quiet --manifest-path "$root/Cargo.toml" -p tinsmith
-    TINSMITH="${CARGO_TARGET_DIR:-$root/target}/debug/tinsmith"
-fi
+. "$here/../server.sh"
+tinsmith="$(find_program "$root")"
 
 work="$(mktemp -d)"
 server=""
@@ -27,13 +25,7 @@ cleanup() {
 trap cleanup EXIT
 
 export SERVE_KEY=tml-openai
-"$TINSMITH" serve -q --model "small=$root/configs/quickstart/base" --port 0 --state "$work/state" \
-    --api-key-env SERVE_KEY >"$work/url" 2>"$work/server.log" &
-server=$!
-for _ in $(seq 300); do
-    [ -s "$work/url" ] && break
-    kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
-    sleep 0.1
-done
+serve "$work" "$tinsmith" -q --model "small=$root/configs/quickstart/base" --port 0 --state "$work/state" \
+    --api-key-env SERVE_KEY
 mkdir -p "$root/.cache"
-"$venv/bin/python" "$here/drive.py" "$(head -n 1 "$work/url")/v1" "$SERVE_KEY" | tee "$root/.cache/openai.log"
+"$venv/bin/python" "$here/drive.py" "$url/v1" "$SERVE_KEY" | tee "$root/.cache/openai.log"

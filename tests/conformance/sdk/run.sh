@@ -38,22 +38,11 @@ find_python() {
 python="$(find_python)"
 
 echo "commit $(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown), $("$python" --version)"
-if [ -n "${TINSMITH:-}" ]; then
-    tinsmith="$TINSMITH"
-else
-    cargo build --quiet --manifest-path "$root/Cargo.toml" -p tinsmith
-    tinsmith="$root/target/debug/tinsmith"
-fi
+. "$here/../server.sh"
+tinsmith="$(find_program "$root")"
 
 "$python" "$here/make_tiny_qwen3.py" "$work/tiny-qwen3"
-"$tinsmith" serve ${SET:+--set "$SET"} --model "$work/tiny-qwen3" --port 0 --state "$work/state" >"$work/url" 2>"$work/server.log" &
-server=$!
-for _ in $(seq 100); do
-    [ -s "$work/url" ] && break
-    kill -0 "$server" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
-    sleep 0.1
-done
-url="$(head -n 1 "$work/url")"
+serve "$work" "$tinsmith" ${SET:+--set "$SET"} --model "$work/tiny-qwen3" --port 0 --state "$work/state"
 
 front=""
 if [ -n "${IN_FRONT:-}" ]; then
@@ -65,14 +54,10 @@ serve: {port: 0, state: state}
 trainer: {name: tinker, base_url: "$url"}
 limits: {max_usd: 1000.0, prices: {train_per_million_tokens: 1, prefill_per_million_tokens: 1, sample_per_million_tokens: 1}}
 EOF_CONFIG
-    TINKER_API_KEY=tml-front "$tinsmith" serve "$work/front/serve.yaml" >"$work/front/url" 2>"$work/front/server.log" &
-    front=$!
-    for _ in $(seq 100); do
-        [ -s "$work/front/url" ] && break
-        kill -0 "$front" 2>/dev/null || { cat "$work/front/server.log" >&2; exit 1; }
-        sleep 0.1
-    done
-    url="$(head -n 1 "$work/front/url")"
+    behind="$server"
+    TINKER_API_KEY=tml-front serve "$work/front" "$tinsmith" "$work/front/serve.yaml"
+    front="$server"
+    server="$behind"
 fi
 
 results=()
