@@ -31,7 +31,7 @@ pub fn write(sandbox: &Sandbox, conversations: usize, more: &str) {
 /// `tokenizer/`. `trainer` is the section's further keys, such as `base_url: "http://127.0.0.1:1"`.
 ///
 /// # Panics
-/// As [`write`].
+/// As [`write()`].
 pub fn write_on(sandbox: &Sandbox, conversations: usize, trainer: &str, more: &str) {
     write(sandbox, conversations, &format!("{more}trainer: {{name: tinker, {trainer}}}\n"));
     let (base, tokenizer) = (sandbox.path().join("base"), sandbox.path().join("tokenizer"));
