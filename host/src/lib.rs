@@ -17,7 +17,7 @@ pub mod runs;
 pub mod serve;
 pub mod services;
 mod stamp;
-mod text;
+pub mod text;
 pub mod tokenizer;
 pub mod training;
 

@@ -17,7 +17,7 @@ pub fn read(path: &Path) -> io::Result<Vec<Vec<u8>>> {
 pub fn write(path: &Path, mut inputs: Vec<Vec<u8>>) -> io::Result<()> {
     inputs.sort();
     inputs.dedup();
-    let lines: Vec<String> = inputs.iter().map(|input| tinsmith::data::hex(input) + "\n").collect();
+    let lines: Vec<String> = inputs.iter().map(|input| tinsmith::text::hex(input) + "\n").collect();
     fs::write(path, lines.concat())
 }
 

@@ -23,7 +23,7 @@ fn the_corpus_gives_no_finding() {
                     let run = || one(input);
                     if let Err(panic) = std::panic::catch_unwind(run) {
                         // The input is what a person needs to look at it.
-                        eprintln!("input: {}", tinsmith::data::hex(input));
+                        eprintln!("input: {}", tinsmith::text::hex(input));
                         std::panic::resume_unwind(panic);
                     }
                 }
