@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # `tinsmith train` with `trainer: tinker` on servers that others wrote: SkyRL 0.4.0 (protobuf) and 0.3.0
-# (JSON), and TuFT 0.2.2 (protobuf, strict), with SmolLM2-135M on the CPU. A run is stopped by a limit after two steps, resumed from its
-# checkpoint, and its adapter downloaded; the loss on the same conversations must fall by a third.
+# (JSON), and TuFT 0.2.2 (protobuf, strict), with SmolLM2-135M on the CPU. A run is stopped by a limit after
+# two steps, resumed from its checkpoint, and its adapter downloaded; the loss on the same conversations must
+# fall by a third.
 #
 #   tests/conformance/peers/run.sh [VERSION|tuft…]          (default: 0.4.0 0.3.0 tuft)
 #
