@@ -100,6 +100,12 @@ impl Error {
         }
     }
 
+    /// The same as a plugin raises it: its whole line under this kind, and the hint.
+    #[must_use]
+    pub fn told_as(self, kind: ErrorKind) -> tinsmith_plugin_api::Error {
+        tinsmith_plugin_api::Error::new(kind, self.to_string()).with_hint_if(self.hint)
+    }
+
     /// Short for [`Kind::Failed`].
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(Kind::Failed, message)

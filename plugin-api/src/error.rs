@@ -171,6 +171,15 @@ impl Error {
         self
     }
 
+    /// Says what the user can do, where anybody knows.
+    #[must_use]
+    pub fn with_hint_if(self, hint: Option<impl Into<String>>) -> Self {
+        match hint {
+            Some(hint) => self.with_hint(hint),
+            None => self,
+        }
+    }
+
     /// The same error under another kind.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {

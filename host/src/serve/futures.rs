@@ -12,7 +12,7 @@ use std::{
 };
 use tinsmith_plugin_api::{Error, ErrorKind, Samples};
 use tinsmith_tinker_wire::{
-    answer::{Category, Failure},
+    answer::{Category, Failure, told},
     output::Output,
     targets::Layout,
 };
@@ -47,11 +47,7 @@ pub fn failed(error: &Error) -> Outcome {
         | ErrorKind::UNSUPPORTED => Category::User,
         _ => Category::Server,
     };
-    let mut text = error.to_string();
-    if let Some(hint) = error.hint() {
-        text += &format!("; hint: {hint}");
-    }
-    Outcome::Failed(Failure { error: text, category })
+    Outcome::Failed(Failure { error: told(error), category })
 }
 
 #[derive(Default)]

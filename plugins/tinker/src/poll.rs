@@ -136,11 +136,7 @@ fn failed(failure: &Failure) -> Error {
     };
     let text = detail(failure.error.as_bytes());
     let (text, hint) = with_hint(&text);
-    let error = Error::new(kind, format!("the server says: {text}"));
-    match hint {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
+    Error::new(kind, format!("the server says: {text}")).with_hint_if(hint)
 }
 
 /// The JSON of a result that has no binary form.

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::json;
 use tinsmith_plugin_api::{Error, ErrorKind};
-use tinsmith_tinker_wire::{JSON, PROTOBUF};
+use tinsmith_tinker_wire::{JSON, PROTOBUF, answer::told};
 
 /// What a handler answers.
 pub type Answer = Result<Response, Refusal>;
@@ -63,18 +63,14 @@ impl From<Error> for Refusal {
             }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let hint = e.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
-        Self::new(status, format!("{e}{hint}"))
+        Self::new(status, told(&e))
     }
 }
 
 impl From<crate::Error> for Refusal {
     fn from(e: crate::Error) -> Self {
-        let mut told = Error::new(e.plugin_kind.unwrap_or(ErrorKind::OTHER), e.to_string());
-        if let Some(hint) = e.hint {
-            told = told.with_hint(hint);
-        }
-        told.into()
+        let kind = e.plugin_kind.unwrap_or(ErrorKind::OTHER);
+        e.told_as(kind).into()
     }
 }
 

@@ -2,6 +2,7 @@
 //! step, the step is refused too, however the others went: a limit must not change what is learnt.
 
 use tinsmith_plugin_api::{Error, Result};
+use tinsmith_tinker_wire::answer::with_hint;
 
 /// What was handed over, and what was refused, since the last step.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Gradient {
 }
 
 fn torn(why: &str, begun: bool) -> Error {
-    let why = why.split("; hint: ").next().unwrap_or(why);
+    let (why, _) = with_hint(why);
     let e = Error::rejected(format!("a pass of the same step was refused: {why}"));
     // The protocol has no way to forget a gradient but another run.
     match begun {

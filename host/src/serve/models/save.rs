@@ -123,9 +123,6 @@ impl Owner {
 
 /// An error of the host, which is never the client's fault.
 pub fn internal(e: crate::Error) -> Error {
-    let told = Error::new(e.plugin_kind.unwrap_or(ErrorKind::IO), e.to_string());
-    match e.hint {
-        Some(hint) => told.with_hint(hint),
-        None => told,
-    }
+    let kind = e.plugin_kind.unwrap_or(ErrorKind::IO);
+    e.told_as(kind)
 }

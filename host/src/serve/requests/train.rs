@@ -6,7 +6,7 @@ use crate::serve::{
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use tinsmith_plugin_api::{Adam, Error, Result};
+use tinsmith_plugin_api::{Adam, Error, ErrorKind, Result};
 use tinsmith_tinker_wire::{
     columns::{self, Columns},
     datum::{Datum, to_batch, to_batch_of},
@@ -67,12 +67,7 @@ fn operation(
         }
         _ => (to_batch(datums)?, None),
     };
-    let loss = app.base(&model.base)?.loss(loss, config).map_err(|e| {
-        let told = Error::rejected(e.to_string());
-        match e.hint {
-            Some(hint) => told.with_hint(hint),
-            None => told,
-        }
-    })?;
+    let loss = app.base(&model.base)?.loss(loss, config);
+    let loss = loss.map_err(|e| e.told_as(ErrorKind::REJECTED))?;
     Ok(Op::Forward(Forward { batch: Arc::new(batch), columns, loss, only }))
 }

@@ -46,36 +46,24 @@ pub(crate) fn refused(base: &str, path: &str, answer: &Response) -> Error {
         "" => format!("`{base}` answers {status} to `{endpoint}`"),
         detail => format!("`{base}` answers {status} to `{endpoint}`: {detail}"),
     };
+    let wrong_key =
+        format!("the server does not know the key: see `{API_KEY}`, or `trainer.api_key`");
     let (kind, hint) = match status {
         400 | 409 | 415 | 422 => (ErrorKind::REJECTED, None),
-        401 => (
-            ErrorKind::CONFIG,
-            Some(format!(
-                "the server does not know the key: see `{API_KEY}`, or `trainer.api_key`"
-            )),
-        ),
-        402 => (ErrorKind::OTHER, Some("the account has no funds left".into())),
-        403 => (
-            ErrorKind::CONFIG,
-            Some("the key may not do this: see its rights and the project".into()),
-        ),
+        401 => (ErrorKind::CONFIG, Some(wrong_key.as_str())),
+        402 => (ErrorKind::OTHER, Some("the account has no funds left")),
+        403 => (ErrorKind::CONFIG, Some("the key may not do this: see its rights and the project")),
         404 if answer.is_from_api() => (ErrorKind::NOT_FOUND, None),
-        404 | 405 => (
-            ErrorKind::NOT_FOUND,
-            Some(
-                "this may be no Tinker server, or its path is missing: see `trainer.base_url`"
-                    .into(),
-            ),
-        ),
-        410 => (ErrorKind::NOT_FOUND, Some("the session or the result is gone".into())),
+        404 | 405 => {
+            let hint =
+                "this may be no Tinker server, or its path is missing: see `trainer.base_url`";
+            (ErrorKind::NOT_FOUND, Some(hint))
+        }
+        410 => (ErrorKind::NOT_FOUND, Some("the session or the result is gone")),
         _ => (ErrorKind::NETWORK, None),
     };
-    let error = Error::new(kind, said);
     // What the server advises knows more than what its status does.
-    match told.map(str::to_owned).or(hint) {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
+    Error::new(kind, said).with_hint_if(told.or(hint))
 }
 
 /// The answer of an operation was lost, and it may have been applied.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tinsmith_plugin_api::Error;
 
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,10 +121,22 @@ pub fn detail(body: &[u8]) -> String {
     }
 }
 
-/// Splits an error's text into what is wrong and what to do, as servers of tinsmith join them.
+/// What stands between what is wrong and what to do: clients have one place for both.
+const HINT: &str = "; hint: ";
+
+/// An error as a server tells it, with its hint.
+#[must_use]
+pub fn told(error: &Error) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}{HINT}{hint}"),
+        None => error.to_string(),
+    }
+}
+
+/// Splits what [`told`] joined.
 #[must_use]
 pub fn with_hint(text: &str) -> (&str, Option<&str>) {
-    match text.split_once("; hint: ") {
+    match text.split_once(HINT) {
         Some((what, hint)) => (what, Some(hint)),
         None => (text, None),
     }
@@ -186,6 +199,9 @@ mod tests {
         assert_eq!(detail(br#"{"detail":"\u001b[2Jgone\u0007"}"#), "?[2Jgone?");
         assert_eq!(with_hint("gone; hint: ask again"), ("gone", Some("ask again")));
         assert_eq!(with_hint("gone"), ("gone", None));
+        let e = Error::rejected("gone");
+        assert_eq!(told(&e), "gone");
+        assert_eq!(told(&e.with_hint("ask again")), "gone; hint: ask again");
         assert_eq!(detail(b"<html>\n bad gateway"), "<html> bad gateway");
         assert_eq!(detail("ä".repeat(400).as_bytes()).chars().count(), 301);
     }

@@ -25,6 +25,7 @@ use cut::Cut;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tinsmith_plugin_api::{Error, ErrorKind, Result, Samples, StopReason};
+use tinsmith_tinker_wire::answer::told;
 
 /// `GET /v1/models`: base models, and checkpoints to sample from.
 pub async fn models(State(app): Shared) -> Answer {
@@ -142,7 +143,6 @@ fn refused(e: &Error) -> Response {
         }
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
     };
-    let hint = e.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
-    let body = json!({"error": {"message": format!("{e}{hint}"), "type": kind, "code": null}});
+    let body = json!({"error": {"message": told(e), "type": kind, "code": null}});
     reply(status, &body).into_response()
 }
