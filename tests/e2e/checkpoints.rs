@@ -75,15 +75,8 @@ fn what_was_saved_here_is_listed_and_deleted() {
 fn what_was_saved_on_a_server_is_published_expires_and_is_deleted_there() {
     let server = Server::start(&[]);
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
-    let trainer =
-        format!("trainer: {{name: tinker, base_url: \"http://127.0.0.1:{}\"}}\n", server.port);
-    tiny_run::write(&sandbox, 12, &format!("{MORE}{trainer}"));
-    // The server's name of the model is no folder here.
-    std::fs::rename(sandbox.path().join("base"), sandbox.path().join("tokenizer")).unwrap();
-    let config = sandbox.read("run.yaml");
-    let config =
-        config.replace("{base_model: ./base}", "{base_model: base, tokenizer: ./tokenizer}");
-    sandbox.write("run.yaml", config);
+    let trainer = format!("base_url: \"http://127.0.0.1:{}\"", server.port);
+    tiny_run::write_on(&sandbox, 12, &trainer, MORE);
     let shown = sandbox.show(&["train", "run.yaml"]);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     assert_eq!(states(&sandbox), [state("000002", "kept"), state("final", "kept")]);

@@ -90,20 +90,12 @@ fn answer(title: &str, path: &str) -> (u16, Value) {
 /// A run of preferences by `dpo` on this server.
 fn preferences(server: &Stranger) -> Sandbox {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
-    let more = format!(
-        "training: {{batch_size: 4, loss: dpo, normalization: none}}\n\
-         trainer: {{name: tinker, base_url: \"http://127.0.0.1:{}\"}}\n",
-        server.port
-    );
-    tiny_run::write(&sandbox, 0, &more);
+    let trainer = format!("base_url: \"http://127.0.0.1:{}\"", server.port);
+    let more = "training: {batch_size: 4, loss: dpo, normalization: none}\n";
+    tiny_run::write_on(&sandbox, 0, &trainer, more);
     let row =
         |i: usize| json!({"prompt": format!("is {i} even?"), "chosen": "yes", "rejected": "no!"});
     sandbox.write("chats.jsonl", (0..8).map(|i| format!("{}\n", row(i))).collect::<String>());
-    std::fs::rename(sandbox.path().join("base"), sandbox.path().join("tokenizer")).unwrap();
-    let config = sandbox.read("run.yaml");
-    let config =
-        config.replace("{base_model: ./base}", "{base_model: base, tokenizer: ./tokenizer}");
-    sandbox.write("run.yaml", config);
     sandbox
 }
 

@@ -14,3 +14,14 @@ mod refusals;
 mod same;
 #[path = "service/secrets.rs"]
 mod secrets;
+
+use tinsmith_test_support::{cli::Sandbox, tiny_model::tiny_llama};
+
+/// A server that wants this key.
+fn keyed(key: &str) -> client::Server {
+    let mut sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
+    tiny_llama(&sandbox.path().join("base"), 7).unwrap();
+    sandbox.env("SERVE_KEY", key);
+    let args = ["serve", "-q", "--model", "base", "--port", "0", "--state", "state"];
+    client::Server::run(sandbox, &[&args[..], &["--api-key-env", "SERVE_KEY"]].concat())
+}

@@ -1,13 +1,10 @@
 //! Something in front of a server that looks at every request: it may let it pass, changed or not, or
 //! answer it itself.
 
-use crate::proxy::message;
+use crate::proxy::{forward, listen, message};
 use std::{
     io::{BufReader, Write},
-    net::{TcpListener, TcpStream},
-    sync::Arc,
-    thread,
-    time::Duration,
+    net::TcpStream,
 };
 
 /// A request, as it came.
@@ -66,18 +63,8 @@ pub enum Reply {
 /// If it cannot listen.
 #[must_use]
 pub fn start(upstream: u16, decide: impl Fn(Request) -> Reply + Send + Sync + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|e| panic!("listen: {e}"));
-    let port = listener.local_addr().map_or(0, |address| address.port());
-    let decide = Arc::new(decide);
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let decide = Arc::clone(&decide);
-            thread::spawn(move || {
-                // A client that goes away is no failure of the test.
-                let _ = serve(&stream, upstream, decide.as_ref());
-            });
-        }
-    });
+    let (port, connections) = listen();
+    connections.each(move |stream| serve(stream, upstream, &decide));
     port
 }
 
@@ -90,20 +77,13 @@ fn serve(
     let mut out = stream;
     while let Some(bytes) = message(&mut reader)? {
         let answer = match decide(Request::read(&bytes)) {
-            Reply::Pass(request) => forward(upstream, &request)?,
-            Reply::Amend(request, more) => amended(&forward(upstream, &request)?, &more),
+            Reply::Pass(request) => forward(upstream, &request.bytes())?,
+            Reply::Amend(request, more) => amended(&forward(upstream, &request.bytes())?, &more),
             Reply::Say(status, headers, body) => said(status, &headers, &body),
         };
         out.write_all(&answer)?;
     }
     Ok(())
-}
-
-fn forward(upstream: u16, request: &Request) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(("127.0.0.1", upstream))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    stream.write_all(&request.bytes())?;
-    message(&mut BufReader::new(stream))?.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
 }
 
 fn amended(answer: &[u8], more: &serde_json::Value) -> Vec<u8> {

@@ -83,8 +83,7 @@ impl Proxy {
         upstream: u16,
         choose: impl Fn(u64, &str) -> Fault + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|e| panic!("listen: {e}"));
-        let port = listener.local_addr().map_or(0, |address| address.port());
+        let (port, connections) = listen();
         let proxy = Arc::new(Self {
             port,
             upstream: upstream.into(),
@@ -93,15 +92,7 @@ impl Proxy {
             log: Mutex::default(),
         });
         let serving = Arc::clone(&proxy);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let proxy = Arc::clone(&serving);
-                thread::spawn(move || {
-                    // A connection that ends is what this is for.
-                    let _ = proxy.serve(&stream);
-                });
-            }
-        });
+        connections.each(move |stream| serving.serve(stream));
         proxy
     }
 
@@ -181,12 +172,42 @@ impl Proxy {
     }
 
     fn forward(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.upstream.load(Ordering::SeqCst)))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.write_all(request)?;
-        message(&mut BufReader::new(stream))?
-            .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+        forward(self.upstream.load(Ordering::SeqCst), request)
     }
+}
+
+/// Connections that come to a port.
+pub(crate) struct Connections(TcpListener);
+
+/// Takes a free port of this machine.
+pub(crate) fn listen() -> (u16, Connections) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|e| panic!("listen: {e}"));
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    (port, Connections(listener))
+}
+
+impl Connections {
+    /// Serves each in a thread of its own. One that ends in the midst is what these are for.
+    pub(crate) fn each(
+        self,
+        serve: impl Fn(&TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) {
+        let serve = Arc::new(serve);
+        thread::spawn(move || {
+            for stream in self.0.incoming().flatten() {
+                let serve = Arc::clone(&serve);
+                thread::spawn(move || serve(&stream));
+            }
+        });
+    }
+}
+
+/// The answer of the server at a port of this machine.
+pub(crate) fn forward(port: u16, request: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.write_all(request)?;
+    message(&mut BufReader::new(stream))?.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
 }
 
 /// One request or answer, head and body; None at the end of the connection.

@@ -8,17 +8,10 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
-use support::lab::{Lab, Session, batch, lora};
+use support::lab::{Lab, Session, ask, batch, lora};
 use tinsmith_plugin_api::{
     Done, DoneSink, Error, ErrorKind, OpenRun, Result, SampleRequest, Sampler, Samples, StopReason,
-    ticket,
 };
-
-fn ask(sampler: &dyn Sampler, request: SampleRequest) -> Result<Samples> {
-    let (done, answer) = ticket();
-    sampler.sample(request, done);
-    answer.wait()
-}
 
 /// Ten tokens, no EOS, seed 1.
 fn request() -> SampleRequest {

@@ -6,19 +6,12 @@
 mod support;
 
 use std::sync::Arc;
-use support::lab::{Lab, Session, batch, lora};
+use support::lab::{Lab, Session, ask, batch, lora};
 use tinsmith_plugin_api::{
-    Done, DoneSink, ErrorKind, OpenRun, PromptTargets, Result, SampleRequest, Sampler, Samples,
-    ticket,
+    Done, DoneSink, ErrorKind, OpenRun, PromptTargets, Result, SampleRequest, Samples,
 };
 
 const VOCAB: usize = 320;
-
-fn ask(sampler: &dyn Sampler, request: SampleRequest) -> Result<Samples> {
-    let (done, answer) = ticket();
-    sampler.sample(request, done);
-    answer.wait()
-}
 
 fn request() -> SampleRequest {
     SampleRequest {

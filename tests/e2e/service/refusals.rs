@@ -68,11 +68,7 @@ fn a_key_that_is_missing_strange_or_wrong() {
         &["run.yaml:7:", "`trainer.api_key.env`", "environment variable `MISSING`"],
     );
 
-    let mut inner = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
-    tinsmith_test_support::tiny_model::tiny_llama(&inner.path().join("base"), 7).unwrap();
-    inner.env("SERVE_KEY", "tml-right");
-    let args = ["serve", "-q", "--model", "base", "--port", "0", "--api-key-env", "SERVE_KEY"];
-    let server = Server::run(inner, &args);
+    let server = crate::keyed("tml-right");
     let mut sandbox = client(&here(server.port));
     sandbox.env("TINKER_API_KEY", "tml-wrong");
     check_refused(&sandbox, &TRAIN, &["401", "does not know the key"]);

@@ -1,7 +1,6 @@
 //! A key, the tokens it is exchanged for and the secrets of others are in nothing that a run writes or
 //! says, whatever the server answers.
 
-use crate::client::Server;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 use std::{
@@ -23,14 +22,6 @@ const OTHER: &str = "hunter2-of-somebody-else";
 /// What the server behind the gate wants.
 const INNER: &str = "tml-inner-8fJ3";
 const MORE: &str = "training: {batch_size: 2, max_steps: 4}\ncheckpoint: {every_steps: 2}\n";
-
-fn server() -> Server {
-    let mut sandbox = Sandbox::new(env!("CARGO_BIN_EXE_tinsmith"));
-    tinsmith_test_support::tiny_model::tiny_llama(&sandbox.path().join("base"), 7).unwrap();
-    sandbox.env("SERVE_KEY", INNER);
-    let args = ["serve", "-q", "--model", "base", "--port", "0", "--state", "state"];
-    Server::run(sandbox, &[&args[..], &["--api-key-env", "SERVE_KEY"]].concat())
-}
 
 /// A run that has the key by a variable of its own, beside a variable that nobody names.
 fn client(port: u16) -> Sandbox {
@@ -117,7 +108,7 @@ fn check_said(sandbox: &Sandbox, args: &[&str], said: &mut String) {
 
 #[test]
 fn nothing_that_a_run_writes_or_says_holds_a_key_or_a_token() {
-    let server = server();
+    let server = crate::keyed(INNER);
     let (port, exchanges) = exchanging(server.port, 12);
     let sandbox = client(port);
     let mut said = String::new();
@@ -154,7 +145,7 @@ fn an_answer_that_quotes_the_key_is_not_told_as_it_is() {
     for (status, path) in
         [(401, "create_session"), (400, "create_model"), (500, "forward_backward")]
     {
-        let server = server();
+        let server = crate::keyed(INNER);
         let port = gate::start(server.port, move |request: Request| {
             let key = request.key.clone().unwrap_or_default();
             if request.what.ends_with(path) {

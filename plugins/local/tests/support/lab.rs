@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use tinsmith_local::Local;
 use tinsmith_plugin_api::{
     Adam, AdapterSpec, Batch, Column, ColumnData, EvaluateLoss, Forward, Lora, LossBatch, LossRef,
-    LossScope, LossValue, Metrics, OpenRun, Result, Run, Save, Saved, TrainerHandle,
+    LossScope, LossValue, Metrics, OpenRun, Result, Run, SampleRequest, Sampler, Samples, Save,
+    Saved, TrainerHandle,
     testing::{self, MemoryServices},
     ticket,
 };
@@ -223,4 +224,11 @@ impl Files {
     pub fn names(&self) -> Vec<&str> {
         self.0.iter().map(|(name, _)| name.as_str()).collect()
     }
+}
+
+/// Samples, and waits.
+pub fn ask(sampler: &dyn Sampler, request: SampleRequest) -> Result<Samples> {
+    let (done, answer) = ticket();
+    sampler.sample(request, done);
+    answer.wait()
 }
